@@ -1,0 +1,204 @@
+"""Reference data: who takes part in the network, and under which rules.
+
+All of these travel on `network` (one partition, read whole by every worker), keyed by the entity's id. A later
+record with the same id replaces the earlier one; `retired` marks an entity that takes no new work. Ids are
+qualified by their tenant (`acme|loc_berlin`), so that every key on every topic starts with its tenant.
+"""
+
+from schemas.records.base import Int32, Record
+
+
+class MerchantDefined(Record):
+    """A merchant: whose orders are routed, in which currency, under which rule set.
+
+    merchant_id: tenant-qualified id, e.g. `acme|merchant_nordwind`
+    name: what people call the merchant
+    currency: ISO 4217 code of the merchant's books
+    country: ISO 3166-1 alpha-2 country of the merchant
+    rule_set_id: the rule set its orders are routed under
+    retired: true once no new order is taken
+    """
+
+    merchant_id: str
+    name: str
+    currency: str
+    country: str
+    rule_set_id: str
+    retired: bool = False
+
+
+class PartnerDefined(Record):
+    """A fulfilment partner: the owner of locations, feeds and keys.
+
+    partner_id: tenant-qualified id, e.g. `acme|partner_fp_berlin`
+    name: what people call the partner
+    country: ISO 3166-1 alpha-2 country of the partner
+    freshness_limit_ms: age beyond which its stock is stale
+    partials_allowed: whether it may accept part of an assignment without the customer's consent
+    retired: true once the partner takes no new work
+    """
+
+    partner_id: str
+    name: str
+    country: str
+    freshness_limit_ms: int
+    partials_allowed: bool = False
+    retired: bool = False
+
+
+class LocationDefined(Record):
+    """A place that holds and ships stock.
+
+    location_id: tenant-qualified id, e.g. `acme|loc_berlin`
+    partner_id: the partner that runs it
+    name: what people call the location
+    country: ISO 3166-1 alpha-2
+    postcode: postal code of the location
+    latitude_e6: latitude in millionths of a degree
+    longitude_e6: longitude in millionths of a degree
+    timezone: IANA time zone of cut-off and calendar
+    tier: 1 is tried first; higher tiers only as fallback
+    ships_to: destination countries it may serve
+    postcode_prefixes: when not empty, only destinations whose postcode area starts with one of these
+    services: service types it offers (ship_from_warehouse, ship_from_store, click_and_collect)
+    capabilities: hazmat, cold_chain, oversize, battery, b2b_papers
+    daily_slots: assignments it takes per local day (hard cap)
+    cutoff_minute: minute of the local day until which an order leaves the same day
+    working_days: ISO weekdays (1 = Monday) on which it ships
+    handling_ms: time from assignment to handover
+    handling_cost_minor: handling cost of one shipment, in `currency`
+    unit_cost_minor: handling cost of each unit, in `currency`
+    currency: ISO 4217 code of its costs
+    accept_within_ms: time the partner has to accept an assignment
+    safety_stock: units of each variant never promised
+    carrier_account_ids: accounts it may ship with
+    retired: true once the location takes no new work
+    """
+
+    location_id: str
+    partner_id: str
+    name: str
+    country: str
+    postcode: str
+    latitude_e6: int
+    longitude_e6: int
+    timezone: str
+    tier: Int32
+    ships_to: tuple[str, ...]
+    postcode_prefixes: tuple[str, ...]
+    services: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    daily_slots: Int32
+    cutoff_minute: Int32
+    working_days: tuple[Int32, ...]
+    handling_ms: int
+    handling_cost_minor: int
+    unit_cost_minor: int
+    currency: str
+    accept_within_ms: int
+    safety_stock: Int32
+    carrier_account_ids: tuple[str, ...]
+    retired: bool = False
+
+
+class FeedDefined(Record):
+    """One system's stock stream for one location.
+
+    feed_id: tenant | partner | location | name
+    partner_id: the partner that signs its records
+    location_id: the location whose stock it reports
+    sequences: contiguous, monotonic or none (then each delta carries an idempotency key)
+    shipment_deltas: referenced, unreferenced or none: how shipped units leave its stock
+    counts_exclude_picked: whether its counts leave out picked units
+    freshness_limit_ms: overrides the partner's limit when set
+    """
+
+    feed_id: str
+    partner_id: str
+    location_id: str
+    sequences: str
+    shipment_deltas: str
+    counts_exclude_picked: bool = False
+    freshness_limit_ms: int | None = None
+
+
+class VariantDefined(Record):
+    """The unit of trade: stock, orders, shipments and listings refer to it.
+
+    variant_id: tenant-qualified id, e.g. `acme|var_8472_0091`
+    title: what people call it
+    gtin: GS1 trade item number, when it has one
+    supplier_id: who supplies it
+    supplier_cost_minor: cost of one unit, in `currency`
+    currency: ISO 4217 code of the cost
+    weight_g: weight of one unit in grams
+    needs: capabilities a location must have (hazmat, cold_chain, oversize, battery)
+    retired: true once it is no longer sold
+    """
+
+    variant_id: str
+    title: str
+    gtin: str | None
+    supplier_id: str | None
+    supplier_cost_minor: int
+    currency: str
+    weight_g: Int32
+    needs: tuple[str, ...]
+    retired: bool = False
+
+
+class CarrierAccountDefined(Record):
+    """A contract under which parcels travel.
+
+    account_id: tenant-qualified id, e.g. `acme|dhl_nordwind_de`
+    carrier: carrier code (dhl_parcel_de, ups, gls)
+    owner_id: merchant, partner or supplier that owns the account
+    role: primary, fallback, b2b or region
+    services: service levels it carries (standard, express)
+    countries: destination countries
+    transit_days: days from handover to delivery, one per country in `countries`
+    base_cost_minor: cost of a parcel, one per country in `countries`
+    cost_per_kg_minor: cost of each started kilogram
+    currency: ISO 4217 code of the costs
+    b2b_only: true when it carries only business parcels
+    daily_slots: parcels it takes per day
+    retired: true once nothing ships on it
+    """
+
+    account_id: str
+    carrier: str
+    owner_id: str
+    role: str
+    services: tuple[str, ...]
+    countries: tuple[str, ...]
+    transit_days: tuple[Int32, ...]
+    base_cost_minor: tuple[int, ...]
+    cost_per_kg_minor: int
+    currency: str
+    b2b_only: bool
+    daily_slots: Int32
+    retired: bool = False
+
+
+class RuleSetPublished(Record):
+    """A merchant's routing and reconciliation rules, one YAML document.
+
+    rule_set_id: tenant-qualified id
+    version: counts from 1; each decision names it
+    document: the YAML text as its author wrote it
+    compiled: the checked rules as MessagePack, in the layout of `processors.routing.rules.Rules`
+    """
+
+    rule_set_id: str
+    version: Int32
+    document: str
+    compiled: bytes
+
+
+class NetworkChanged(Record):
+    """The leader's word that reference data up to an offset is in force.
+
+    network_offset: `network` is in force up to and including this offset
+    """
+
+    network_offset: int
