@@ -1,0 +1,99 @@
+"""The network as routing sees it: reference records folded into one immutable value, version by version.
+
+In: the records of `network`, in offset order. Out: `Network`, whose `version` is the offset of the last record
+folded in. A later record with the same id replaces the earlier one. Several versions may be alive at once: a task
+goes on with the version its log told it. The maps are never changed after a version was made.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from processors.routing.rules import DEFAULT_RULES, Rules
+from schemas.records.base import Record
+from schemas.records.network import (
+    CarrierAccountDefined,
+    FeedDefined,
+    LocationDefined,
+    MerchantDefined,
+    PartnerDefined,
+    RuleSetPublished,
+    VariantDefined,
+)
+
+
+class RuleSet(msgspec.Struct, frozen=True):
+    """A merchant's rules, ready for use."""
+
+    rule_set_id: str
+    version: int
+    rules: Rules
+
+
+NO_RULE_SET: Final = RuleSet("", 0, DEFAULT_RULES)
+
+
+class Network:
+    """All reference data in force at one version. Read-only."""
+
+    __slots__ = ("accounts", "cache", "feeds", "locations", "merchants", "partners", "rule_sets", "variants", "version")
+
+    def __init__(self, version: int = -1) -> None:
+        self.version = version
+        self.merchants: dict[str, MerchantDefined] = {}
+        self.partners: dict[str, PartnerDefined] = {}
+        self.locations: dict[str, LocationDefined] = {}
+        self.feeds: dict[str, FeedDefined] = {}
+        self.variants: dict[str, VariantDefined] = {}
+        self.accounts: dict[str, CarrierAccountDefined] = {}
+        self.rule_sets: dict[str, RuleSet] = {}
+        self.cache: dict[Any, Any] = {}
+        """Values derived from this version alone (never from an order), kept by those who derive them."""
+
+    def rules_of(self, merchant_id: str) -> RuleSet:
+        """The rule set a merchant's orders are routed under; the defaults when none is published."""
+        merchant = self.merchants.get(merchant_id)
+        return NO_RULE_SET if merchant is None else self.rule_sets.get(merchant.rule_set_id, NO_RULE_SET)
+
+    def freshness_limit_ms(self, feed_id: str) -> int | None:
+        """How old a feed's stock may be; None for an unknown feed."""
+        feed = self.feeds.get(feed_id)
+        if feed is None:
+            return None
+        if feed.freshness_limit_ms is not None:
+            return feed.freshness_limit_ms
+        partner = self.partners.get(feed.partner_id)
+        return None if partner is None else partner.freshness_limit_ms
+
+
+def fold(network: Network, records: Iterable[tuple[int, Record]]) -> Network:
+    """A new version with these (offset, record) pairs applied in order; the old version stays as it is."""
+    folded = Network(network.version)
+    for name in ("merchants", "partners", "locations", "feeds", "variants", "accounts", "rule_sets"):
+        setattr(folded, name, dict(getattr(network, name)))
+    for offset, record in records:
+        _apply(folded, record)
+        folded.version = offset
+    return folded
+
+
+def _apply(network: Network, record: Any) -> None:
+    match record:
+        case MerchantDefined():
+            network.merchants[record.merchant_id] = record
+        case PartnerDefined():
+            network.partners[record.partner_id] = record
+        case LocationDefined():
+            network.locations[record.location_id] = record
+        case FeedDefined():
+            network.feeds[record.feed_id] = record
+        case VariantDefined():
+            network.variants[record.variant_id] = record
+        case CarrierAccountDefined():
+            network.accounts[record.account_id] = record
+        case RuleSetPublished():
+            rules = msgspec.msgpack.decode(record.compiled, type=Rules)
+            network.rule_sets[record.rule_set_id] = RuleSet(record.rule_set_id, record.version, rules)
+        case _:
+            raise TypeError(f"{type(record).__name__} is not reference data")
