@@ -1,0 +1,180 @@
+"""build_app: the only place where the engine is wired to Faust.
+
+Faust gives the app, the worker, the consumer thread, group membership, leader election, timers and the web server.
+No agents, streams or Faust tables: their recovery over a transactional changelog never completed or took five times
+as long (see docs/decisions). Names are checked here before Faust sees them, for it accepts misspelt settings.
+"""
+
+import importlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from zoneinfo import reset_tzpath
+
+import faust
+from confluent_kafka.admin import AdminClient
+
+from processors.step import Stage
+from schemas.codec import Codec
+from schemas.registry import bundled
+from schemas.topology import Topology
+from streams.assignor import TaskAssignor
+from streams.broadcast import NetworkCopy, NetworkReader
+from streams.deadletters import DeadLetterSealer
+from streams.engine import Engine
+from streams.errors import ConfigurationError
+from streams.leader import Leader
+from streams.logs import logging_config
+from streams.runtime import Runtime
+from streams.settings import Settings
+from streams.signatures import KeyRing
+from streams.task import CHANGELOG
+from streams.telemetry import Metrics
+from streams.transport import BatchTransport
+from streams.web import add_pages
+
+log = logging.getLogger(__name__)
+
+LEADER_INTERVAL_S: Final = 0.2
+FETCH_BYTES_MAX: Final = 1 << 20
+
+
+def load_stages(topology: Topology) -> tuple[Stage, ...]:
+    """The stages that the topology names, in flow order."""
+    return tuple(importlib.import_module(spec.module).STAGE for spec in topology.stages.values())
+
+
+def make_runtime(topology: Topology, settings: Settings, stages: Sequence[Stage]) -> Runtime:
+    """Everything that tasks share."""
+    if settings.keys is None:
+        log.warning("FSN_KEYS is not set: signatures are NOT checked, anybody may write for anybody")
+    client = settings.client()
+    dead_letter_key = None if settings.dead_letter_key is None else bytes.fromhex(settings.dead_letter_key)
+    metrics = Metrics()
+
+    def progress(partition: int) -> Callable[[int, int], None]:
+        left = metrics.restore_rows_left.labels(str(partition))
+        return lambda position, end: left.set(max(0, end - position))
+
+    return Runtime(
+        topology=topology,
+        stages=tuple(stages),
+        codec=Codec(bundled()),
+        keys=None if settings.keys is None else KeyRing.load(settings.keys),
+        sealer=DeadLetterSealer(dead_letter_key),
+        network=NetworkCopy(),
+        metrics=metrics,
+        client=client,
+        group_id=topology.app,
+        state_dir=settings.state_dir / settings.instance_id,
+        changelog_epoch=lambda: _changelog_epoch(client),
+        restore_progress=progress,
+        bulk_topics=frozenset(name for name, spec in topology.topics.items() if spec.bulk),
+        source_names=tuple(topology.source_topics),
+    )
+
+
+def build_app(topology: Topology, settings: Settings) -> faust.App:
+    """The Faust application of one worker."""
+    # Decisions name time zones: only the pinned tzdata may answer, or a replay elsewhere could differ.
+    reset_tzpath(to=())
+    _check_topics(topology, settings)
+    runtime = make_runtime(topology, settings, load_stages(topology))
+    runtime.state_dir.mkdir(parents=True, exist_ok=True)
+    app = faust.App(
+        topology.app,
+        broker=[f"kafka://{address}" for address in settings.brokers.split(",")],
+        datadir=str(runtime.state_dir / "faust"),
+        store="memory://",
+        autodiscover=False,
+        web_enabled=settings.web_port > 0,
+        web_port=settings.web_port or 6066,
+        web_host="127.0.0.1",
+        topic_replication_factor=1,
+        PartitionAssignor=TaskAssignor,
+        consumer_group_instance_id=settings.instance_id if settings.membership == "static" else None,
+        consumer_max_fetch_size=max(FETCH_BYTES_MAX, *(spec.max_record_bytes for spec in topology.topics.values())),
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 3,
+        broker_request_timeout=90.0,
+        broker_rebalance_timeout=30.0,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=False,
+        logging_config=logging_config(settings.log_format),
+    )
+    engine = Engine(runtime, lambda: app.consumer, lambda: app.rebalancing)
+    app.transport = BatchTransport(app.conf.broker, app, engine)
+    app.assignor.partitions = topology.partitions
+    for name in engine.runtime.source_names:
+        app.topics.add(app.topic(name, key_type=bytes, value_type=bytes, acks=False))
+    _connect(app, engine, topology)
+    add_pages(app, engine)
+    return app
+
+
+def run_worker(topology: Topology, settings: Settings) -> None:
+    """Run one worker in this process until SIGTERM or SIGINT: then transactions end, and the group is told."""
+    app = build_app(topology, settings)
+    worker = faust.Worker(
+        app,
+        loglevel="INFO",
+        logging_config=logging_config(settings.log_format),
+        quiet=True,
+        redirect_stdouts=False,
+    )
+    worker.execute_from_commandline()
+
+
+def _connect(app: faust.App, engine: Engine, topology: Topology) -> None:
+    runtime = engine.runtime
+    leader = Leader(topology, runtime.client, runtime.codec, runtime.network)
+    reader = NetworkReader(runtime.client, runtime.codec, runtime.network)
+
+    async def assigned(_: Any, partitions: Any, **__: Any) -> None:
+        await engine.on_assigned(partitions)
+
+    async def revoked(_: Any, partitions: Any, **__: Any) -> None:
+        await engine.on_revoked(partitions)
+
+    async def stopping(_: Any, **__: Any) -> None:
+        await engine.close()
+        leader.close()
+
+    app.on_partitions_assigned.connect(assigned, weak=False)
+    app.on_partitions_revoked.connect(revoked, weak=False)
+    app.on_before_shutdown.connect(stopping, weak=False)
+
+    @app.task
+    async def read_network() -> None:
+        await reader.run()
+
+    @app.timer(interval=LEADER_INTERVAL_S)
+    async def lead(app: faust.App) -> None:
+        leader.serve(leading=app.is_leader() and engine.is_ready)
+        engine.measure_lag(app.consumer._thread.stable_ends())
+
+
+def _check_topics(topology: Topology, settings: Settings) -> None:
+    """Every topic must exist with its partition count before the worker joins the group."""
+    metadata = AdminClient(settings.client()).list_topics(timeout=15)
+    for name, spec in topology.topics.items():
+        found = metadata.topics.get(name)
+        if found is None or found.error is not None:
+            raise ConfigurationError(f"topic {name} does not exist on {settings.brokers}: run `fsn topology apply`")
+        if len(found.partitions) != spec.partitions:
+            raise ConfigurationError(
+                f"topic {name} has {len(found.partitions)} partitions, the topology says {spec.partitions}: "
+                "point FSN_BROKERS elsewhere or correct topology.yaml (a topic is never re-partitioned in place)"
+            )
+
+
+def _changelog_epoch(client: dict[str, Any]) -> str:
+    """The changelog's name and, where the broker tells it, its topic id: a topic made anew is another one."""
+    try:
+        from confluent_kafka import TopicCollection
+
+        futures = AdminClient(client).describe_topics(TopicCollection([CHANGELOG]), request_timeout=10)
+        return f"{CHANGELOG}@{futures[CHANGELOG].result().topic_id}"
+    except Exception as error:  # the embedded broker knows no DescribeTopics
+        log.info("the broker tells no topic ids (%s): the changelog is known by name", type(error).__name__)
+        return CHANGELOG

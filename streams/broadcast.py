@@ -1,0 +1,123 @@
+"""Reference data: every worker reads `network` whole, outside the group, and serves several versions at once.
+
+A task goes on with the version its log told it (NetworkChanged on `network-changes`), so a replay knows what was
+known. The copy keeps the records in offset order and makes a version when one is asked for, from the nearest lower
+one. An undecodable record is skipped by every worker alike and logged.
+"""
+
+import asyncio
+import logging
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from aiokafka import TopicPartition as AiokafkaPartition
+
+from processors.network import Network, fold
+from schemas.codec import Codec
+from schemas.errors import SchemaError
+from schemas.records.base import Record
+from streams.fetcher import PatientConsumer, aiokafka_security
+from streams.inbox import TopicPartition
+
+log = logging.getLogger(__name__)
+
+NETWORK: Final = "network"
+VERSIONS_KEPT: Final = 8
+FETCH_MAX_WAIT_MS: Final = 200
+POLL_MS: Final = 500
+
+
+class NetworkCopy:
+    """Records of `network` and the versions made of them. Lives on the worker's event loop."""
+
+    def __init__(self) -> None:
+        self.available = -1
+        """Offset of the last record read."""
+        self.available_timestamp = 0
+        """Kafka timestamp of that record."""
+        self.complete = False
+        """Set once the topic has been read to its end for the first time."""
+        self._offsets: list[int] = []
+        self._records: list[Record | None] = []
+        self._versions: OrderedDict[int, Network] = OrderedDict({-1: Network()})
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+
+    def add(self, records: Sequence[tuple[int, int, Record | None]]) -> None:
+        """Append (offset, timestamp, record) in offset order."""
+        for offset, timestamp, record in records:
+            self._offsets.append(offset)
+            self._records.append(record)
+            self.available, self.available_timestamp = offset, timestamp
+        due = [waiter for waiter in self._waiters if waiter[0] <= self.available]
+        self._waiters = [waiter for waiter in self._waiters if waiter[0] > self.available]
+        for _, future in due:
+            if not future.done():
+                future.set_result(None)
+
+    def at(self, version: int) -> Network:
+        """The network with every record up to this offset; it must be available."""
+        known = self._versions.get(version)
+        if known is not None:
+            self._versions.move_to_end(version)
+            return known
+        base = max(number for number in self._versions if number <= version)
+        first, last = bisect_right(self._offsets, base), bisect_right(self._offsets, version)
+        pairs = zip(self._offsets[first:last], self._records[first:last], strict=True)
+        network = fold(self._versions[base], [(offset, record) for offset, record in pairs if record is not None])
+        network.version = version
+        self._versions[version] = network
+        while len(self._versions) > VERSIONS_KEPT:
+            oldest = next(number for number in self._versions if number != -1)
+            del self._versions[oldest]
+        return network
+
+    async def wait_for(self, version: int) -> None:
+        """Return once this offset has been read."""
+        if version <= self.available:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((version, future))
+        await future
+
+
+class NetworkReader:
+    """Feeds a NetworkCopy from the topic, from its beginning, for as long as the worker runs."""
+
+    def __init__(self, client: Mapping[str, Any], codec: Codec, copy: NetworkCopy) -> None:
+        self._client = client
+        self._decode = codec.decode
+        self._copy = copy
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        source = TopicPartition(NETWORK, 0)
+        consumer = PatientConsumer(
+            bootstrap_servers=self._client["bootstrap.servers"].split(","),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            **aiokafka_security(self._client),
+        )
+        await consumer.start()
+        try:
+            consumer.assign([AiokafkaPartition(*source)])
+            await consumer.seek_to_beginning()
+            while True:
+                fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=5_000)
+                records = [record for batch in fetched.values() for record in batch]
+                if records:
+                    self._copy.add([(record.offset, record.timestamp, self._decoded(record)) for record in records])
+                if source in consumer._fetcher.ended:
+                    self._copy.complete = True
+        finally:
+            await consumer.stop()
+
+    def _decoded(self, raw: Any) -> Record | None:
+        try:
+            return self._decode(raw.value or b"")
+        except SchemaError as error:
+            log.error("network offset %d is skipped: %s", raw.offset, error)
+            return None

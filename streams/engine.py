@@ -1,0 +1,98 @@
+"""The tasks of one worker: made when Faust assigns a partition number, closed when it revokes one.
+
+It receives what the consumer fetched and hands it to the task of its partition; it tells the consumer which topic
+partitions want records (ready, and not full). A task lives for one assignment: a batch of an older one cannot reach
+it, for its inbox starts empty and its partitions rest until step 4 has sought.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from streams.inbox import TopicPartition
+from streams.runtime import Runtime
+from streams.task import Task
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Tasks by partition number."""
+
+    def __init__(self, runtime: Runtime, consumer: Callable[[], Any], is_rebalancing: Callable[[], bool]) -> None:
+        self.runtime = runtime
+        self.tasks: dict[int, Task] = {}
+        self._consumer = consumer
+        self._is_rebalancing = is_rebalancing
+        self._topics = frozenset(runtime.source_names)
+        self._assigned: set[int] = set()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every assigned task processes."""
+        return bool(self._assigned) and all(task.ready for task in self.tasks.values())
+
+    async def on_assigned(self, assigned: set[TopicPartition]) -> None:
+        """A new generation of the group: begin a task for every partition number that is ours."""
+        self._assigned = {tp.partition for tp in assigned if tp.topic in self._topics}
+        for partition in sorted(self._assigned - self.tasks.keys()):
+            task = self.tasks[partition] = Task(partition, self.runtime, self)
+            task.start()
+
+    async def on_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Close the tasks of revoked partition numbers; their transactions end first."""
+        numbers = {tp.partition for tp in revoked if tp.topic in self._topics}
+        self._assigned -= numbers
+        closing = [self.tasks.pop(number) for number in sorted(numbers) if number in self.tasks]
+        await asyncio.gather(*(task.close() for task in closing))
+
+    async def close(self) -> None:
+        """Close every task."""
+        closing, self.tasks = list(self.tasks.values()), {}
+        self._assigned = set()
+        await asyncio.gather(*(task.close() for task in closing))
+
+    def ready_partitions(self) -> set[TopicPartition]:
+        """Topic partitions that want records."""
+        return {
+            TopicPartition(topic, partition)
+            for partition, task in self.tasks.items()
+            if task.ready
+            for topic in self._topics
+            if not task.inbox.full(topic)
+        }
+
+    def receive(self, records: Mapping[TopicPartition, Sequence[Any]], ended: Mapping[TopicPartition, int], round_number: int) -> None:
+        """Hand fetched records to their tasks, then what was found ended before them."""
+        tasks = self.tasks
+        for tp, batch in records.items():
+            task = tasks.get(tp.partition)
+            if task is not None and task.ready and tp.topic in self._topics:
+                task.inbox.add(tp.topic, batch, round_number + 1)
+        for tp, number in ended.items():
+            task = tasks.get(tp.partition)
+            if task is not None and task.ready and tp.topic in self._topics:
+                task.inbox.ended(tp.topic, number)
+        for task in tasks.values():
+            task.wake()
+
+    async def seek(self, partition: int, offsets: Mapping[str, int]) -> None:
+        """Step 4 of a task's assignment."""
+        await self._consumer().seek_wait({TopicPartition(topic, partition): offset for topic, offset in offsets.items()})
+
+    async def confirm_membership(self, partition: int) -> bool:
+        """Whether the partition is ours once no rebalance is under way."""
+        while self._is_rebalancing():
+            await asyncio.sleep(0.1)
+        return partition in self._assigned
+
+    def measure_lag(self, stable_ends: Mapping[TopicPartition, int]) -> None:
+        """Lag of every assigned topic partition to its last stable offset."""
+        metrics = self.runtime.metrics
+        metrics.tasks_ready.set(sum(task.ready for task in self.tasks.values()))
+        for partition, task in self.tasks.items():
+            for topic, processed in task.inbox.processed_offsets().items():
+                end = stable_ends.get(TopicPartition(topic, partition))
+                if end is not None:
+                    metrics.lag.labels(topic, str(partition)).set(max(0, end - processed))

@@ -1,0 +1,104 @@
+"""aiokafka's fetcher, patient with a broker that answers an empty fetch at once, and aware of each end.
+
+Such a broker (the embedded one) makes an idle consumer burn a core; waiting in `getmany` would be too late, for the
+fetch routine runs by itself. After an early empty answer the fetcher waits 5 ms, doubling to a bound; data resets it.
+Real Kafka waits by itself, so that this costs nothing there. librdkafka offers no such place to wait: that is why
+`network`, too, is read by aiokafka.
+
+The private names used here belong to aiokafka 0.14.0, which is pinned for that reason.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiokafka
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.helpers import create_ssl_context
+
+from streams.inbox import TopicPartition
+
+EMPTY_FETCH_BACKOFF_S: Final = 0.005
+PREFETCH_BACKOFF_S: Final = 0.01
+
+
+class PatientFetcher(Fetcher):  # type: ignore[misc]
+    """Waits after early empty answers; notes each topic partition's last stable offset, and when it was reached."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prefetch_backoff = PREFETCH_BACKOFF_S
+        self._empty_backoff_s = EMPTY_FETCH_BACKOFF_S
+        self.round_number = 0
+        self.ended: dict[TopicPartition, int] = {}
+        """Topic partition → the last round whose fetch found it at its last stable offset."""
+        self.stable_ends: dict[TopicPartition, int] = {}
+        """Topic partition → its last stable offset as last heard."""
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
+        self.round_number += 1
+        sent, sent_at = self.round_number, self._loop.time()
+        asked = [
+            (tp, offset, assignment.state_value(tp))
+            for topic, partitions in request.topics
+            for partition, offset, _ in partitions
+            for tp in (TopicPartition(topic, partition),)
+        ]
+        for _, _, state in asked:
+            state.lso = None
+        has_data: bool = await super()._proc_fetch_request(assignment, node_id, request)
+        for tp, offset, state in asked:
+            if state.lso is not None:
+                self.stable_ends[tp] = state.lso
+                if offset >= state.lso:
+                    self.ended[tp] = sent
+        if has_data:
+            self._empty_backoff_s = EMPTY_FETCH_BACKOFF_S
+        elif self._loop.time() - sent_at < self._fetch_max_wait_ms / 2000:
+            # Closing awaits this coroutine and does not expect it to raise.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(self._empty_backoff_s)
+            self._empty_backoff_s = min(self._empty_backoff_s * 2, self._fetch_max_wait_ms / 1000)
+        return has_data
+
+
+class PatientConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
+    """aiokafka's consumer with the patient fetcher."""
+
+    async def start(self) -> None:
+        """Start, and put the patient fetcher in place of the default one before anything is fetched."""
+        await super().start()
+        impatient = self._fetcher
+        self._fetcher = PatientFetcher(
+            self._client,
+            self._subscription,
+            fetch_min_bytes=self._fetch_min_bytes,
+            fetch_max_bytes=self._fetch_max_bytes,
+            fetch_max_wait_ms=self._fetch_max_wait_ms,
+            max_partition_fetch_bytes=self._max_partition_fetch_bytes,
+            check_crcs=self._check_crcs,
+            fetcher_timeout=self._consumer_timeout,
+            retry_backoff_ms=self._retry_backoff_ms,
+            auto_offset_reset=self._auto_offset_reset,
+            isolation_level=self._isolation_level,
+        )
+        await impatient.close()
+
+
+def aiokafka_security(client: Mapping[str, Any]) -> dict[str, Any]:
+    """aiokafka's words for librdkafka's security settings."""
+    protocol = client.get("security.protocol", "PLAINTEXT").upper()
+    words = {
+        "security_protocol": protocol,
+        "sasl_mechanism": client.get("sasl.mechanism", "PLAIN"),
+        "sasl_plain_username": client.get("sasl.username"),
+        "sasl_plain_password": client.get("sasl.password"),
+    }
+    if "SSL" in protocol:
+        words["ssl_context"] = create_ssl_context(
+            cafile=client.get("ssl.ca.location"),
+            certfile=client.get("ssl.certificate.location"),
+            keyfile=client.get("ssl.key.location"),
+        )
+    return words

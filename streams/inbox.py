@@ -1,0 +1,162 @@
+"""What one task has fetched and not yet processed, and which of it enters the next batch.
+
+Priority chooses what enters a batch (internal hops and single records before bulk deltas); inside a batch, merging by
+(timestamp, topic order, offset) decides. A topic's timestamps may step back; its offsets never do: while merging, a
+record counts as no earlier than the one before it in its topic. A tick of time T enters only when every other topic
+holds a record ≥ T or was fetched to its end after that tick was read, so an outage does not make time run ahead of
+the records that were sent during it.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from streams.machine import CLOCK
+
+BATCH_RECORDS_MAX: Final = 1_000
+BULK_RECORDS_MAX: Final = 4_000
+BULK_RECORDS_BESIDE_OTHERS: Final = 250
+BUFFERED_RECORDS_MAX: Final = 8_000
+"""A topic-partition with more buffered is not fetched until the task catches up."""
+
+
+class TopicPartition(NamedTuple):
+    """Equal to, and hashing like, the same pair of Faust and aiokafka."""
+
+    topic: str
+    partition: int
+
+
+class Inbox:
+    """Buffered records of one task, by topic."""
+
+    def __init__(self, source_topics: Sequence[str], bulk: frozenset[str]) -> None:
+        self._order = {topic: index for index, topic in enumerate(source_topics)}
+        self._bulk = bulk
+        self._buffers: dict[str, deque[Any]] = {topic: deque() for topic in source_topics}
+        self._next_offset: dict[str, int] = dict.fromkeys(source_topics, 0)
+        self._tick_stamps: deque[int] = deque()
+        self._ended: dict[str, int] = dict.fromkeys(source_topics, -1)
+
+    def seek(self, offsets: Mapping[str, int]) -> None:
+        """Start from these offsets with nothing buffered."""
+        for topic, offset in offsets.items():
+            self._buffers[topic].clear()
+            self._next_offset[topic] = offset
+        self._tick_stamps.clear()
+
+    def add(self, topic: str, records: Sequence[Any], stamp: int) -> bool:
+        """Buffer fetched records, dropping those below the next offset; True when the topic should rest.
+
+        stamp: the fetch round in which the records were read (see `ended`).
+        """
+        wanted = self._next_offset[topic]
+        fresh = records if records[0].offset >= wanted else [record for record in records if record.offset >= wanted]
+        buffer = self._buffers[topic]
+        if fresh:
+            buffer.extend(fresh)
+            self._next_offset[topic] = fresh[-1].offset + 1
+            if topic == CLOCK:
+                self._tick_stamps.extend([stamp] * len(fresh))
+        return len(buffer) >= BUFFERED_RECORDS_MAX
+
+    def ended(self, topic: str, stamp: int) -> None:
+        """A fetch sent in this round found the topic's end, and everything before it was handed over."""
+        self._ended[topic] = stamp
+
+    def full(self, topic: str) -> bool:
+        """Whether the topic should not be fetched for now."""
+        return len(self._buffers[topic]) >= BUFFERED_RECORDS_MAX
+
+    def __len__(self) -> int:
+        return sum(map(len, self._buffers.values()))
+
+    def backlog(self) -> dict[str, int]:
+        """Records buffered, by topic."""
+        return {topic: len(buffer) for topic, buffer in self._buffers.items() if buffer}
+
+    def processed_offsets(self) -> dict[str, int]:
+        """Next offset to process, by topic."""
+        return {
+            topic: buffer[0].offset if buffer else self._next_offset[topic] for topic, buffer in self._buffers.items()
+        }
+
+    def choose(self, *, only: str | None = None) -> list[Any]:
+        """The next batch in merge order, still buffered: `take` removes what was processed of it.
+
+        only: nothing but this topic may enter.
+        """
+        if only is not None:
+            return list(islice(self._buffers[only], BATCH_RECORDS_MAX))
+        chunks = self._chunks()
+        ticks = self._ticks_allowed(chunks)
+        if ticks:
+            chunks[CLOCK] = list(islice(self._buffers[CLOCK], ticks))
+        return merge(chunks, self._order)
+
+    def take(self, processed: Sequence[Any]) -> dict[str, tuple[int, int]]:
+        """Remove processed records; returns the first and last offset taken per topic, in topic order."""
+        ranges: dict[str, tuple[int, int]] = {}
+        for record in processed:
+            topic, offset = record.topic, record.offset
+            self._buffers[topic].popleft()
+            first = ranges.get(topic)
+            ranges[topic] = (offset, offset) if first is None else (first[0], offset)
+            if topic == CLOCK:
+                self._tick_stamps.popleft()
+        return {topic: ranges[topic] for topic in self._order if topic in ranges}
+
+    def _chunks(self) -> dict[str, list[Any]]:
+        chunks: dict[str, list[Any]] = {}
+        room = BATCH_RECORDS_MAX
+        bulk_topics = []
+        for topic, buffer in self._buffers.items():
+            if not buffer or topic == CLOCK:
+                continue
+            if topic in self._bulk:
+                bulk_topics.append(topic)
+            elif room > 0:
+                chunks[topic] = list(islice(buffer, room))
+                room -= len(chunks[topic])
+        bulk_room = BULK_RECORDS_BESIDE_OTHERS if chunks else BULK_RECORDS_MAX
+        for topic in bulk_topics:
+            chunks[topic] = list(islice(self._buffers[topic], bulk_room))
+        return chunks
+
+    def _ticks_allowed(self, chunks: Mapping[str, list[Any]]) -> int:
+        """How many of the buffered ticks may enter beside these chunks."""
+        allowed = 0
+        for tick, stamp in zip(self._buffers[CLOCK], self._tick_stamps, strict=True):
+            if not all(self._reaches(topic, tick.timestamp, stamp, chunks) for topic in self._order if topic != CLOCK):
+                break
+            allowed += 1
+        return allowed
+
+    def _reaches(self, topic: str, at: int, stamp: int, chunks: Mapping[str, list[Any]]) -> bool:
+        buffer = self._buffers[topic]
+        chunk = chunks.get(topic, ())
+        if chunk and max(record.timestamp for record in chunk) >= at:
+            return True
+        if len(buffer) > len(chunk):  # records left out of this batch may be older than the tick
+            return bool(buffer[len(chunk)].timestamp >= at)
+        return self._ended[topic] >= stamp
+
+
+def merge(chunks: Mapping[str, Sequence[Any]], order: Mapping[str, int]) -> list[Any]:
+    """Records of several topics in (timestamp, topic order, offset) order, each topic's own order kept."""
+    if len(chunks) == 1:
+        return list(next(iter(chunks.values())))
+    keyed: list[tuple[int, int, int, Any]] = []
+    for topic, chunk in chunks.items():
+        position, latest = order[topic], 0
+        for record in chunk:
+            if record.timestamp > latest:
+                latest = record.timestamp
+            keyed.append((latest, position, record.offset, record))
+    keyed.sort(key=_merge_key)
+    return [entry[3] for entry in keyed]
+
+
+def _merge_key(entry: tuple[int, int, int, Any]) -> tuple[int, int, int]:
+    return entry[:3]

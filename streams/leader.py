@@ -1,0 +1,62 @@
+"""What only the elected leader does: writes time to `clock` and announces reference data on `network-changes`.
+
+Time is an event: a Tick per second to every partition, unless the topology says that somebody else writes them.
+NetworkChanged carries the offset up to which `network` is in force; lower ones are ignored by the tasks, so that a
+new leader may simply announce what it has read. Its timestamp is that of the last record it announces.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from confluent_kafka import Producer
+
+from schemas.codec import Codec
+from schemas.records.engine import Tick
+from schemas.records.network import NetworkChanged
+from schemas.topology import Topology
+from streams.broadcast import NetworkCopy
+from streams.machine import CLOCK, NETWORK_CHANGES
+
+log = logging.getLogger(__name__)
+
+TICK_MS: Final = 1_000
+
+
+class Leader:
+    """The leader's two duties; `serve` is called several times a second, on every worker."""
+
+    def __init__(self, topology: Topology, client: Mapping[str, Any], codec: Codec, copy: NetworkCopy) -> None:
+        self._topology = topology
+        self._encode = codec.encode
+        self._copy = copy
+        self._announced: int | None = None
+        self._ticked_at = 0
+        self._producer = Producer({**client, "enable.idempotence": True, "linger.ms": 0})
+
+    def serve(self, *, leading: bool) -> None:
+        """Do what is due; forget everything while somebody else leads."""
+        self._producer.poll(0)
+        if not leading:
+            self._announced = None
+            return
+        if self._copy.complete and self._announced != self._copy.available:
+            self._announce(self._copy.available, self._copy.available_timestamp)
+        now = int(time.time() * 1000)
+        if self._topology.clock == "leader" and now - self._ticked_at >= TICK_MS:
+            self._ticked_at = now - now % TICK_MS
+            self._broadcast(CLOCK, self._encode(Tick(at=self._ticked_at)), self._ticked_at)
+
+    def close(self) -> None:
+        """Send what is queued."""
+        self._producer.flush(5)
+
+    def _announce(self, offset: int, timestamp: int) -> None:
+        log.info("reference data is in force up to offset %d", offset)
+        self._broadcast(NETWORK_CHANGES, self._encode(NetworkChanged(network_offset=offset)), timestamp)
+        self._announced = offset
+
+    def _broadcast(self, topic: str, value: bytes, timestamp: int) -> None:
+        for partition in range(self._topology.partitions):
+            self._producer.produce(topic, value, str(partition), partition, timestamp=timestamp)

@@ -1,0 +1,260 @@
+"""The deterministic heart of the engine: raw records in merge order, one unit of work, outputs.
+
+No Kafka, no clock, no I/O beyond reading rows: the task, the in-memory driver and the replayer all run this. Each
+record stands on a savepoint: one that is wrong rolls back alone and goes to `dead-letters` with its reason, in the
+same transaction as its neighbours. A record on the wrong partition is forwarded once to its own, with its headers.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any, Final
+
+import msgspec
+
+from processors.reasons import Reason
+from processors.step import ABSENT, Handler, Refused, Stage, Table
+from schemas.codec import Codec
+from schemas.errors import SchemaError, UnknownSchemaError
+from schemas.records.engine import Tick
+from schemas.records.network import NetworkChanged
+from schemas.topology import Topology
+from streams.deadletters import FORWARDED_HEADER, DeadLetterSealer, position_of
+from streams.errors import OutputTooLarge, StreamsError
+from streams.partitioner import Partitioner
+from streams.signatures import KeyRing
+from streams.unit import Output, UnitOfWork
+
+log = logging.getLogger(__name__)
+
+CLOCK: Final = "clock"
+NETWORK_CHANGES: Final = "network-changes"
+DEAD_LETTERS: Final = "dead-letters"
+CHECK_TIME_EVERY: Final = 32
+
+
+class Instant(msgspec.Struct, frozen=True):
+    """The task's time and reference data, as a table row."""
+
+    value: int
+
+
+ENGINE: Final = Table("engine", Instant)
+"""Rows `now` (last tick) and `network` (version in force) and `epoch`, `number` of manifests."""
+
+ENGINE_STAGE: Final = Stage(name="engine", handlers={}, tables=(ENGINE,))
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """A record as read. (aiokafka's ConsumerRecord has the same attributes and stands in for it.)"""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Counts:
+    """What happened in a batch, for metrics only."""
+
+    __slots__ = ("dead", "forwarded", "records")
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.forwarded = 0
+        self.dead: dict[str, int] = {}
+
+
+class _TopicPlan:
+    """What to do with the records of one topic, looked up once."""
+
+    __slots__ = ("broadcast", "handlers", "internal", "limit", "raw_name", "signed")
+
+    def __init__(self, topology: Topology, name: str, stages: Sequence[Stage]) -> None:
+        spec = topology.topics[name]
+        self.broadcast = spec.broadcast
+        self.internal = spec.internal
+        self.signed = spec.signed == "required"
+        self.raw_name = name.encode()
+        self.handlers: dict[type, list[Handler]] = {}
+        for stage in stages:
+            for record_type, handler in stage.handlers.get(name, {}).items():
+                self.handlers.setdefault(record_type, []).append(handler)
+
+
+class Machine:
+    """Processes batches of one task."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        stages: Sequence[Stage],
+        codec: Codec,
+        *,
+        partition: int,
+        keys: KeyRing | None,
+        sealer: DeadLetterSealer,
+        network_at: Callable[[int], Any],
+    ) -> None:
+        self._decode = codec.decode
+        self._encode = codec.encode
+        self._partition = partition
+        self._partition_of = Partitioner(topology.partitions)
+        self._keys = keys
+        self._sealer = sealer
+        self._network_at = network_at
+        self._plans = {name: _TopicPlan(topology, name, stages) for name in topology.source_topics}
+        self._timers = {kind: handler for stage in stages for kind, handler in stage.timers.items()}
+
+    def run(
+        self, records: Sequence[Any], unit: UnitOfWork, *, budget_s: float | None = None, strict: bool = False
+    ) -> tuple[int, Counts]:
+        """Process records in order, all or as many as the budget allows; returns how many, and what happened.
+
+        Of consecutive ticks only the last is processed, and the budget never ends a batch between two of them, so
+        that a replay of the same records does the same. strict checks the size of every row at once.
+        """
+        counts = Counts()
+        started = perf_counter()
+        total = len(records)
+        for index, raw in enumerate(records):
+            if raw.topic == CLOCK:
+                if index + 1 < total and records[index + 1].topic == CLOCK:
+                    continue
+                self._tick(raw, unit, counts)
+            elif raw.topic == NETWORK_CHANGES:
+                self._change_network(raw, unit, counts)
+            else:
+                self._process(raw, unit, counts, strict=strict)
+            if budget_s is not None and index % CHECK_TIME_EVERY == 0 and perf_counter() - started > budget_s:
+                return index + 1, counts
+        return total, counts
+
+    def _process(self, raw: Any, unit: UnitOfWork, counts: Counts, *, strict: bool) -> None:
+        counts.records += 1
+        plan = self._plans[raw.topic]
+        raw_key = raw.key
+        try:
+            if raw_key is None:
+                unit.begin_record(raw, "", None)
+                raise Refused(Reason.KEY_MISMATCH, f"the record has no key; {raw.topic} needs one")
+            if not plan.broadcast and self._partition_of(raw_key) != self._partition:
+                unit.begin_record(raw, "", None)
+                self._forward(raw, unit, counts)
+                return
+            signer = None
+            if plan.signed and self._keys is not None:
+                signer = self._keys.signer(plan.raw_name, raw_key, raw.value or b"", raw.headers or ())
+                if signer is None:
+                    unit.begin_record(raw, "", None)
+                    raise Refused(Reason.FORGED, f"no valid signature: {raw.topic} must be signed (see docs/contracts.md)")
+            unit.begin_record(raw, raw_key.decode(), signer)
+            record = self._decode(raw.value or b"")
+            handlers = plan.handlers.get(type(record))
+            if handlers is None:
+                detail = f"{type(record).__name__} is not declared for {raw.topic}"
+                raise Refused(Reason.UNDECLARED_RECORD, detail)
+            for handler in handlers:
+                handler(record, unit)
+            if strict:
+                unit.check_rows()
+        except Refused as refused:
+            self._bury(raw, unit, counts, refused.reason, refused.detail)
+        except UnknownSchemaError as error:
+            self._bury(raw, unit, counts, Reason.UNKNOWN_SCHEMA, str(error))
+        except (SchemaError, UnicodeDecodeError) as error:
+            self._bury(raw, unit, counts, Reason.UNDECODABLE, str(error))
+        except OutputTooLarge as error:
+            self._bury(raw, unit, counts, Reason.OUTPUT_TOO_LARGE, str(error))
+        except StreamsError:
+            raise
+        except Exception as error:
+            log.exception("processor failed on %s", position_of(raw))
+            self._bury(raw, unit, counts, Reason.PROCESSOR_ERROR, f"{type(error).__name__}: {error}")
+
+    def _tick(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:
+        counts.records += 1
+        try:
+            record = self._decode(raw.value or b"")
+            if not isinstance(record, Tick):
+                raise SchemaError(f"{type(record).__name__} is not a Tick")
+        except SchemaError as error:
+            unit.begin_record(raw, "", None)
+            self._bury(raw, unit, counts, Reason.UNDECODABLE, str(error))
+            return
+        for timer in unit.tick(record.at):
+            unit.begin_timer(timer)
+            try:
+                self._timers[timer[1]](timer[2], unit)
+            except StreamsError as error:
+                if not isinstance(error, OutputTooLarge):
+                    raise
+                self._bury_timer(raw, unit, counts, timer, error)
+            except Exception as error:
+                log.exception("timer %s failed", timer)
+                self._bury_timer(raw, unit, counts, timer, error)
+        unit.begin_record(raw, "", None)
+        unit.put(ENGINE, "now", Instant(unit.now_at))
+
+    def _change_network(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:
+        counts.records += 1
+        unit.begin_record(raw, "", None)
+        try:
+            record = self._decode(raw.value or b"")
+        except SchemaError as error:
+            self._bury(raw, unit, counts, Reason.UNDECODABLE, str(error))
+            return
+        known = unit.get(ENGINE, "network")
+        if isinstance(record, NetworkChanged) and (known is ABSENT or record.network_offset > known.value):
+            unit.network = self._network_at(record.network_offset)
+            unit.put(ENGINE, "network", Instant(record.network_offset))
+
+    def _forward(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:
+        headers = tuple(raw.headers or ())
+        if any(name == FORWARDED_HEADER for name, _ in headers):
+            raise Refused(Reason.WRONG_PARTITION, "forwarded once already and wrong again: check the topic's partitions")
+        counts.forwarded += 1
+        unit.outputs.append(
+            Output(
+                raw.topic,
+                raw.key,
+                raw.value,
+                raw.timestamp,
+                self._partition_of(raw.key),
+                (*headers, (FORWARDED_HEADER, str(raw.partition).encode())),
+            )
+        )
+
+    def _bury(self, raw: Any, unit: UnitOfWork, counts: Counts, reason: Reason, detail: str) -> None:
+        unit.rollback()
+        counts.dead[reason.value] = counts.dead.get(reason.value, 0) + 1
+        unit.emit(DEAD_LETTERS, position_of(raw), self._sealer.seal(raw, reason, detail))
+
+    def _bury_timer(
+        self, raw: Any, unit: UnitOfWork, counts: Counts, timer: tuple[int, str, str], error: Exception
+    ) -> None:
+        unit.rollback()
+        counts.dead[Reason.PROCESSOR_ERROR.value] = counts.dead.get(Reason.PROCESSOR_ERROR.value, 0) + 1
+        detail = f"timer {timer[1]} of {timer[2]}: {type(error).__name__}: {error}"
+        unit.emit(DEAD_LETTERS, f"{position_of(raw)}|{timer[1]}", self._sealer.seal(raw, Reason.PROCESSOR_ERROR, detail))
+
+
+def network_wanted(record_value: bytes, decode: Callable[[bytes], Any]) -> int:
+    """The network offset a NetworkChanged asks for; −1 for anything else."""
+    try:
+        record = decode(record_value)
+    except SchemaError:
+        return -1
+    return record.network_offset if isinstance(record, NetworkChanged) else -1
+
+
+def handlers_of(stages: Sequence[Stage]) -> Mapping[str, set[type]]:
+    """Record types by topic that the stages handle."""
+    topics: dict[str, set[type]] = {}
+    for stage in stages:
+        for topic, handlers in stage.handlers.items():
+            topics.setdefault(topic, set()).update(handlers)
+    return topics

@@ -1,0 +1,61 @@
+"""A worker's settings, from the environment (`FSN_…`) or by keyword; wrong ones fail at start, by name."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streams.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """Everything a worker is told besides its topology.
+
+    brokers: bootstrap servers, `host:port,host:port`
+    state_dir: where local stores live
+    membership: static members (a fixed instance id) or dynamic ones; static with the embedded broker
+    instance_id: this worker's name among static members
+    session_timeout_s: how long the group waits for a silent member
+    web_port: metrics and health; 0 turns the web server off
+    keys: file of signing keys; without it no signature is checked, which the log says loudly
+    dead_letter_key: 32 bytes in hex; encrypts dead letters
+    security: further librdkafka settings (security.protocol, sasl.…), as `name=value` pairs separated by `;`
+    log_format: json or text
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FSN_", frozen=True, extra="forbid")
+
+    brokers: str = "127.0.0.1:9092"
+    state_dir: Path = Path(".fsn/state")
+    membership: Literal["static", "dynamic"] = "static"
+    instance_id: str = "worker-1"
+    session_timeout_s: float = Field(default=6.0, ge=1.0, le=300.0)
+    web_port: int = Field(default=6066, ge=0, le=65535)
+    keys: Path | None = None
+    dead_letter_key: str | None = None
+    security: str = ""
+    log_format: Literal["json", "text"] = "json"
+
+    @field_validator("dead_letter_key")
+    @classmethod
+    def _is_key(cls, value: str | None) -> str | None:
+        if value is not None and len(bytes.fromhex(value)) != 32:
+            raise ValueError("must be 32 bytes in hex")
+        return value
+
+    def client(self) -> dict[str, Any]:
+        """librdkafka settings common to every client."""
+        pairs = dict(pair.split("=", 1) for pair in self.security.split(";") if pair)
+        return {"bootstrap.servers": self.brokers, "log_level": 3, **pairs}
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Settings with these overrides; names the variable when one is wrong."""
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"FSN_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ConfigurationError(problems) from error

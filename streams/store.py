@@ -1,0 +1,106 @@
+"""The local table of one task: rows, timers and where in the changelog they stand, in one RocksDB.
+
+Written only after a commit, in one WriteBatch, together with the changelog position reached and the epoch (changelog
+topic id, partition count, layout version): a killed process is behind its changelog, never ahead. All tables of the
+task share one store; a row's key is `table|key`, a timer's key is `~due|kind|key` with `due` as 16 digits, so that
+due timers are a prefix in firing order.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from shutil import rmtree
+from typing import Final
+
+import msgspec
+from rocksdict import Options, Rdict, WriteBatch, WriteOptions
+
+LAYOUT_VERSION: Final = 1
+META_KEY: Final = b"!meta"
+TIMER_PREFIX: Final = b"~"
+DUE_DIGITS: Final = 16
+
+
+class StoreMeta(msgspec.Struct, frozen=True):
+    """Which changelog the store follows, and how far it has come."""
+
+    changelog: str
+    """Topic name and, where the broker tells it, topic id."""
+    partitions: int
+    layout: int
+    position: int
+    """Next changelog offset to apply."""
+    touched_at: int
+    """Wall-clock epoch ms of the last write: past the changelog's delete.retention.ms the store is not trusted."""
+
+
+def timer_key(due_at: int, kind: str, key: str) -> bytes:
+    """`~due|kind|key`: sorts in firing order."""
+    return f"~{due_at:016d}|{kind}|{key}".encode()
+
+
+def parse_timer_key(raw: bytes) -> tuple[int, str, str]:
+    """The inverse of `timer_key`."""
+    due, kind, key = raw[1:].decode().split("|", 2)
+    return int(due), kind, key
+
+
+class LocalStore:
+    """Rows and timers of one task on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_write_buffer_size(16 << 20)
+        options.set_max_write_buffer_number(2)
+        options.set_keep_log_file_num(2)
+        self._db = Rdict(str(path), options=options)
+        # The changelog is the durable copy: a store behind it after a power cut is restored from it.
+        self._write_options = WriteOptions()
+        self.get = self._db.get
+
+    def meta(self) -> StoreMeta | None:
+        """Where the store stands; None when it is new or unreadable."""
+        raw = self._db.get(META_KEY)
+        if raw is None:
+            return None
+        try:
+            return msgspec.msgpack.decode(raw, type=StoreMeta)
+        except msgspec.DecodeError:
+            return None
+
+    def write(self, rows: Iterable[tuple[bytes, bytes | None]], meta: StoreMeta) -> None:
+        """Apply rows (None deletes) and the position they lead to, all or nothing."""
+        batch = WriteBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
+        for key, value in rows:
+            if value is None:
+                delete(key)
+            else:
+                put(key, value)
+        put(META_KEY, msgspec.msgpack.encode(meta))
+        self._db.write(batch, self._write_options)
+
+    def due_timers(self, from_at: int, to_at: int) -> Iterator[bytes]:
+        """Keys of timers with from_at ≤ due ≤ to_at, in firing order."""
+        end = f"~{to_at + 1:0{DUE_DIGITS}d}".encode()
+        for key in self._db.keys(from_key=f"~{from_at:0{DUE_DIGITS}d}".encode()):
+            if key >= end:
+                return
+            yield key
+
+    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every row and timer, in key order."""
+        for key, value in self._db.items():
+            if key != META_KEY:
+                yield key, value
+
+    def close(self) -> None:
+        """Release the files."""
+        self._db.close()
+
+    @staticmethod
+    def drop(path: Path) -> None:
+        """Forget a store: it will be rebuilt from the changelog."""
+        rmtree(path, ignore_errors=True)

@@ -1,0 +1,349 @@
+"""A task owns partition p of every source topic: one partition, one batch, one transaction.
+
+Assignment, in this order, each step preventing a failure that was seen:
+1. a new transactional producer and InitProducerId, which ends the predecessor's transaction
+2. the committed offsets of all topics of p
+3. the tables restored to the changelog's last stable offset
+4. seek
+5. process
+
+A batch: records in merge order, each on a savepoint → begin → outputs, changelog rows, manifest → offsets → commit →
+the local store, last and in one write. Written earlier it could be ahead of a transaction that never committed.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Any, Final, Protocol
+
+from confluent_kafka import Consumer, TopicPartition
+
+from processors.step import ABSENT
+from schemas.records.engine import OffsetRange, TaskManifest
+from streams.changelog import now_ms, open_store, restore
+from streams.errors import (
+    OutputTooLarge,
+    StreamsError,
+    TransactionAborted,
+    TransactionError,
+    TransactionFenced,
+)
+from streams.inbox import Inbox
+from streams.machine import (
+    CLOCK,
+    ENGINE,
+    ENGINE_STAGE,
+    NETWORK_CHANGES,
+    Counts,
+    Instant,
+    Machine,
+    network_wanted,
+)
+from streams.runtime import Runtime
+from streams.store import LocalStore, StoreMeta
+from streams.transaction import TaskProducer
+from streams.unit import Output, UnitOfWork
+
+log = logging.getLogger(__name__)
+
+BUDGET_S: Final = 0.020
+ABORTS_BEFORE_RESTART: Final = 5
+RETRY_S: Final = 0.5
+CHANGELOG: Final = "changelog"
+MANIFESTS: Final = "task-manifests"
+
+
+class Source(Protocol):
+    """What a task needs of the consumer."""
+
+    async def seek(self, partition: int, offsets: Mapping[str, int]) -> None:
+        """Go to these offsets."""
+        ...
+
+    async def confirm_membership(self, partition: int) -> bool:
+        """Whether the partition is still ours in the group's current generation."""
+        ...
+
+
+class Task:
+    """One partition's owner. `start`, then records arrive by `inbox` and `wake`; `close` at revocation."""
+
+    def __init__(self, partition: int, runtime: Runtime, source: Source) -> None:
+        self.partition = partition
+        self.ready = False
+        self.inbox = Inbox(runtime.source_names, runtime.bulk_topics)
+        self._runtime = runtime
+        self._source = source
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._loop_task: asyncio.Task[None] | None = None
+        self._producer: TaskProducer | None = None
+        self._store: LocalStore | None = None
+        self._meta: StoreMeta | None = None
+        self._unit: UnitOfWork | None = None
+        self._machine: Machine | None = None
+
+    def start(self) -> None:
+        """Run the assignment sequence, then process, until closed."""
+        self._loop_task = asyncio.create_task(self._run(), name=f"task-{self.partition}")
+
+    def wake(self) -> None:
+        """Records or the end of a topic came in."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Finish the transaction under way, then let go of producer and store."""
+        self._closing = True
+        self.ready = False
+        self._wake.set()
+        if self._loop_task is not None:
+            await asyncio.gather(self._loop_task, return_exceptions=True)
+        await asyncio.to_thread(self._release)
+
+    async def _run(self) -> None:
+        while not self._closing:
+            try:
+                await self._assign()
+                await self._process_until_closed()
+            except TransactionFenced as error:
+                self.ready = False
+                log.warning("task %d: fenced: %s", self.partition, error)
+                if not await self._source.confirm_membership(self.partition):
+                    log.warning("task %d: the partition is no longer ours", self.partition)
+                    return
+            except TransactionError as error:
+                self.ready = False
+                log.warning("task %d: outcome of the transaction unknown, reading the log again: %s", self.partition, error)
+            except StreamsError as error:
+                self.ready = False
+                log.error("task %d: %s", self.partition, error)
+                self._drop_store_after(error)
+                await self._pause(RETRY_S)
+            except Exception:
+                self.ready = False
+                log.exception("task %d failed; starting again", self.partition)
+                await self._pause(RETRY_S)
+
+    # assignment -------------------------------------------------------------------------------------------------
+
+    async def _assign(self) -> None:
+        started = perf_counter()
+        await asyncio.to_thread(self._release)
+        runtime = self._runtime
+        self._producer = await asyncio.to_thread(self._new_producer)
+        offsets = await asyncio.to_thread(self._committed)
+        self._store, self._meta = await asyncio.to_thread(self._restored)
+        unit = UnitOfWork(runtime.topology, (ENGINE_STAGE, *runtime.stages), runtime.codec, self._store)
+        await self._recall(unit)
+        self._unit = unit
+        self._machine = Machine(
+            runtime.topology,
+            runtime.stages,
+            runtime.codec,
+            partition=self.partition,
+            keys=runtime.keys,
+            sealer=runtime.sealer,
+            network_at=runtime.network.at,
+        )
+        self.inbox.seek(offsets)
+        await self._source.seek(self.partition, offsets)
+        self.ready = True
+        took = perf_counter() - started
+        runtime.metrics.restore_seconds.observe(took)
+        log.info("task %d ready after %.2f s at changelog offset %d", self.partition, took, self._meta.position)
+
+    def _new_producer(self) -> TaskProducer:
+        runtime = self._runtime
+        transactional_id = f"fsn-{runtime.topology.app}-{self.partition}"
+        producer = TaskProducer(runtime.client, transactional_id, runtime.group_id)
+        producer.initialize()
+        return producer
+
+    def _committed(self) -> dict[str, int]:
+        runtime = self._runtime
+        wanted = [TopicPartition(topic, self.partition) for topic in runtime.source_names]
+        consumer = Consumer({**runtime.client, "group.id": runtime.group_id, "isolation.level": "read_committed"})
+        try:
+            found = consumer.committed(wanted, timeout=30)
+        finally:
+            consumer.close()
+        return {position.topic: max(position.offset, 0) for position in found}
+
+    def _restored(self) -> tuple[LocalStore, StoreMeta]:
+        runtime = self._runtime
+        path = runtime.state_dir / f"{self.partition}"
+        epoch = runtime.changelog_epoch()
+        for _ in range(2):
+            store, meta = open_store(path, changelog=epoch, partitions=runtime.topology.partitions)
+            restored = restore(
+                runtime.client,
+                store,
+                meta,
+                topic=CHANGELOG,
+                partition=self.partition,
+                progress=runtime.restore_progress(self.partition),
+            )
+            if restored is not None:
+                return store, restored
+            log.warning("dropping the local store of task %d: it is ahead of the changelog", self.partition)
+            store.close()
+            LocalStore.drop(path)
+        raise StreamsError(f"task {self.partition}: a new local store cannot be ahead of the changelog")
+
+    async def _recall(self, unit: UnitOfWork) -> None:
+        """Time and reference data as of the last transaction."""
+        now, network = unit.get(ENGINE, "now"), unit.get(ENGINE, "network")
+        if now is not ABSENT:
+            unit.now_at = unit.ticked_at = now.value
+        if network is not ABSENT:
+            await self._runtime.network.wait_for(network.value)
+            unit.network = self._runtime.network.at(network.value)
+
+    def _release(self) -> None:
+        if self._producer is not None:
+            self._producer.close()
+        if self._store is not None:
+            self._store.close()
+        self._producer = self._store = self._unit = self._machine = None
+
+    def _drop_store_after(self, error: StreamsError) -> None:
+        if type(error).__name__ == "StoreError" and self._store is not None:
+            self._store.close()
+            self._store = None
+            LocalStore.drop(self._runtime.state_dir / f"{self.partition}")
+
+    async def _pause(self, seconds: float) -> None:
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return
+
+    # processing -------------------------------------------------------------------------------------------------
+
+    async def _process_until_closed(self) -> None:
+        while not self._closing:
+            self._wake.clear()
+            # Before the first NetworkChanged nothing is known of the network: no order may be judged by it.
+            only = None if self._knows_network() else NETWORK_CHANGES
+            batch = await self._ready_batch(self.inbox.choose(only=only))
+            if batch:
+                await self._process(batch)
+                await asyncio.sleep(0)
+            elif not self._closing:
+                await self._wake.wait()
+
+    def _knows_network(self) -> bool:
+        assert self._unit is not None
+        return self._unit.get(ENGINE, "network") is not ABSENT
+
+    async def _ready_batch(self, batch: list[Any]) -> list[Any]:
+        """The batch up to the first NetworkChanged whose version this worker does not have yet."""
+        network, decode = self._runtime.network, self._runtime.codec.decode
+        for index, raw in enumerate(batch):
+            if raw.topic == NETWORK_CHANGES:
+                wanted = network_wanted(raw.value or b"", decode)
+                if wanted > network.available:
+                    if index:
+                        return batch[:index]
+                    await network.wait_for(wanted)
+        return batch
+
+    async def _process(self, batch: Sequence[Any]) -> None:
+        assert self._machine is not None and self._unit is not None
+        started = perf_counter()
+        bulk_only = all(raw.topic in self._runtime.bulk_topics for raw in (batch[0], batch[-1]))
+        done, counts, rows = self._compute(batch, None if bulk_only else BUDGET_S)
+        ranges = self.inbox.take(batch[:done])
+        self._unit.outputs.append(self._manifest(ranges, self._unit.outputs))
+        computed = perf_counter()
+        await self._commit(rows, {topic: last + 1 for topic, (_, last) in ranges.items()})
+        self._unit.committed()
+        self._measure(batch[:done], counts, computed - started, perf_counter() - computed)
+
+    def _compute(
+        self, batch: Sequence[Any], budget_s: float | None
+    ) -> tuple[int, Counts, list[tuple[bytes, bytes | None]]]:
+        assert self._machine is not None and self._unit is not None
+        unit = self._unit
+        unit.clear()
+        network, now = unit.network, (unit.now_at, unit.ticked_at)
+        try:
+            done, counts = self._machine.run(batch, unit, budget_s=budget_s)
+            unit.project()
+            return done, counts, self._rows(unit)
+        except OutputTooLarge:
+            # A row shows its size only at the end: once more, each row measured at once, to find the input.
+            unit.clear()
+            unit.network, (unit.now_at, unit.ticked_at) = network, now
+            done, counts = self._machine.run(batch, unit, budget_s=budget_s, strict=True)
+            unit.project()
+            return done, counts, self._rows(unit)
+
+    def _rows(self, unit: UnitOfWork) -> list[tuple[bytes, bytes | None]]:
+        number = unit.get(ENGINE, "manifest")
+        unit.begin_engine()
+        unit.put(ENGINE, "manifest", Instant(1 if number is ABSENT else number.value + 1))
+        return unit.changes()
+
+    def _manifest(self, ranges: Mapping[str, tuple[int, int]], outputs: Sequence[Output]) -> Output:
+        assert self._unit is not None
+        digest = hashlib.sha1(usedforsecurity=False)
+        for output in outputs:
+            digest.update(b"%b|%b|%b|" % (output.topic.encode(), output.key, output.value))
+        manifest = TaskManifest(
+            app=self._runtime.topology.app,
+            partition=self.partition,
+            epoch=0,
+            number=self._unit.get(ENGINE, "manifest").value,
+            network_offset=self._unit.network.version,
+            ranges=tuple(OffsetRange(topic, first, last) for topic, (first, last) in ranges.items()),
+            outputs=len(outputs),
+            outputs_digest=digest.hexdigest(),
+        )
+        key = f"{self.partition}".encode()
+        return Output(MANIFESTS, key, self._runtime.codec.encode(manifest), self._unit.event_at, self.partition)
+
+    async def _commit(self, rows: Sequence[tuple[bytes, bytes | None]], offsets: Mapping[str, int]) -> None:
+        assert self._unit is not None
+        for attempt in range(ABORTS_BEFORE_RESTART):
+            try:
+                await asyncio.to_thread(self._transact, self._unit.outputs, rows, offsets)
+                return
+            except TransactionAborted as error:
+                log.warning("task %d: transaction aborted, trying again: %s", self.partition, error)
+                await asyncio.to_thread(self._abort)
+                await asyncio.sleep(RETRY_S * attempt)
+        raise TransactionError(f"aborted {ABORTS_BEFORE_RESTART} times")
+
+    def _transact(
+        self, outputs: Sequence[Output], rows: Sequence[tuple[bytes, bytes | None]], offsets: Mapping[str, int]
+    ) -> None:
+        """begin → outputs → changelog → offsets → commit → local store."""
+        assert self._producer is not None and self._store is not None and self._meta is not None
+        producer, meta = self._producer, self._meta
+        producer.begin()
+        producer.send(outputs)
+        producer.send_rows(CHANGELOG, self.partition, rows)
+        position = producer.commit(offsets, self.partition)
+        if position is not None:
+            meta = StoreMeta(meta.changelog, meta.partitions, meta.layout, position, now_ms())
+            self._store.write(rows, meta)
+            self._meta = meta
+
+    def _abort(self) -> None:
+        assert self._producer is not None
+        self._producer.abort()
+
+    def _measure(self, batch: Sequence[Any], counts: Counts, computed_s: float, committed_s: float) -> None:
+        assert self._unit is not None
+        metrics = self._runtime.metrics
+        taken: dict[str, int] = {}
+        for raw in batch:
+            taken[raw.topic] = taken.get(raw.topic, 0) + 1
+        metrics.batch(counts, taken, computed_s=computed_s, committed_s=committed_s)
+        oldest = next((raw.timestamp for raw in batch if raw.topic != CLOCK), None)
+        if oldest is not None:
+            metrics.end_to_end_seconds.observe(max(0, now_ms() - oldest) / 1000)

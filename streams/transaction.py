@@ -1,0 +1,139 @@
+"""One task's transactional producer, with the three outcomes a commit can have.
+
+librdkafka holds the transactions: aiokafka's `commit_transaction()` succeeded although one batch of it had been
+refused for good; librdkafka refuses the commit. Failed before the commit was sent → aborted, may be retried from
+memory. Unknown → close the producer and read the log again. Fenced → the same, if the partition is still ours.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from streams.errors import TransactionAborted, TransactionError, TransactionFenced, TransactionUnknown
+from streams.unit import Output
+
+TRANSACTION_TIMEOUT_MS: Final = 10_000
+CALL_TIMEOUT_S: Final = 12.0
+FENCED: Final = {
+    KafkaError._FENCED,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.TRANSACTION_COORDINATOR_FENCED,
+    KafkaError.FENCED_INSTANCE_ID,
+}
+
+
+class TaskProducer:
+    """The producer of one task. All methods but `begin` and `send` may block: call them in a thread."""
+
+    def __init__(self, client: Mapping[str, Any], transactional_id: str, group_id: str) -> None:
+        self._producer = Producer(
+            {
+                **client,
+                "transactional.id": transactional_id,
+                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                "partitioner": "murmur2_random",
+                "linger.ms": 0,
+                "batch.size": 1 << 20,
+                "compression.type": "none",
+                "message.max.bytes": 64 << 20,
+                "queue.buffering.max.messages": 1_000_000,
+                "queue.buffering.max.kbytes": 1 << 20,
+            }
+        )
+        self._position: int | None = None
+        # Offsets need a group-metadata object; fencing rests on the transactional id.
+        consumer = Consumer({**client, "group.id": group_id})
+        self._group = consumer.consumer_group_metadata()
+        consumer.close()
+
+    def initialize(self) -> None:
+        """Fence the predecessor: its open transaction ends here."""
+        try:
+            self._producer.init_transactions(CALL_TIMEOUT_S * 3)
+        except KafkaException as error:
+            raise _outcome(error) from error
+
+    def begin(self) -> None:
+        """Open a transaction."""
+        try:
+            self._producer.begin_transaction()
+        except KafkaException as error:
+            raise _outcome(error) from error
+
+    def send(self, outputs: Sequence[Output]) -> None:
+        """Queue records; a refusal shows at the commit."""
+        produce = self._producer.produce
+        try:
+            for output in outputs:
+                produce(
+                    output.topic,
+                    output.value,
+                    output.key,
+                    -1 if output.partition is None else output.partition,
+                    timestamp=output.timestamp,
+                    headers=list(output.headers) or None,
+                )
+        except (BufferError, KafkaException) as error:
+            raise TransactionAborted(f"cannot queue a record: {error}") from error
+
+    def send_rows(self, topic: str, partition: int, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Queue changelog rows; None deletes. The last one reports where it landed."""
+        produce = self._producer.produce
+        self._position = None
+        try:
+            for key, value in rows[:-1]:
+                produce(topic, value, key, partition)
+            for key, value in rows[-1:]:
+                produce(topic, value, key, partition, on_delivery=self._landed)
+        except (BufferError, KafkaException) as error:
+            raise TransactionAborted(f"cannot queue a changelog row: {error}") from error
+
+    def commit(self, offsets: Mapping[str, int], partition: int) -> int | None:
+        """Add the consumed offsets and commit; raises one of the three outcomes.
+
+        Returns the changelog offset after the last row of the transaction, None when it had no rows.
+        """
+        positions = [TopicPartition(topic, partition, offset) for topic, offset in offsets.items()]
+        try:
+            if positions:
+                self._producer.send_offsets_to_transaction(positions, self._group, CALL_TIMEOUT_S)
+        except KafkaException as error:
+            raise _outcome(error) from error
+        try:
+            self._producer.commit_transaction(CALL_TIMEOUT_S)
+        except KafkaException as error:
+            outcome = _outcome(error)
+            if isinstance(outcome, TransactionAborted) and not error.args[0].txn_requires_abort():
+                outcome = TransactionUnknown(f"commit: {error}")
+            raise outcome from error
+        return self._position
+
+    def _landed(self, error: KafkaError | None, message: Any) -> None:
+        if error is None:
+            self._position = message.offset() + 1
+
+    def abort(self) -> None:
+        """Take back the open transaction."""
+        try:
+            self._producer.abort_transaction(CALL_TIMEOUT_S)
+        except KafkaException as error:
+            raise _outcome(error) from error
+
+    def close(self) -> None:
+        """Drop the producer; an open transaction is left for InitProducerId or its time-out to end."""
+        self._producer.purge()
+        self._producer.flush(0)
+
+
+def _outcome(error: KafkaException) -> TransactionError:
+    """Which of the three outcomes an error of librdkafka means."""
+    cause = error.args[0]
+    if cause.code() in FENCED:
+        return TransactionFenced(str(cause))
+    if cause.txn_requires_abort():
+        return TransactionAborted(str(cause))
+    if cause.fatal():
+        return TransactionUnknown(str(cause))
+    return TransactionAborted(str(cause)) if cause.retriable() else TransactionUnknown(str(cause))

@@ -1,0 +1,140 @@
+"""Faust's aiokafka driver with micro-batches as events.
+
+The consumer hands all fetched records of a partition to the engine at once; no streams, agents or acknowledgements.
+Faust subscribes and keeps the membership; it never commits (offsets travel in the tasks' transactions) and never
+seeks (only step 4 of the assignment sequence does). The source is read `read_committed`, which Faust's driver would
+set only in its own transaction mode, and waits 50 ms for data instead of a hard-coded 1.5 s.
+
+Every private name used here belongs to faust-streaming 0.15.3 and aiokafka 0.14.0, which are pinned for that reason;
+tests/streams/test_transport.py fails when one of them moves.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import aiokafka
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.fetcher import PatientConsumer
+
+log = logging.getLogger(__name__)
+
+FETCH_MAX_WAIT_MS: Final = 50
+POLL_S: Final = 0.1
+FETCH_RECORDS_MAX: Final = 10_000
+
+
+class Receiver(Protocol):
+    """Who takes the records: the engine."""
+
+    def ready_partitions(self) -> set[TP]:
+        """Topic-partitions whose task wants records now."""
+        ...
+
+    def receive(self, records: Mapping[TP, Sequence[Any]], ended: Mapping[TP, int], round_number: int) -> None:
+        """Fetched records, and in which fetch round each topic-partition was last found at its end."""
+        ...
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Runs the aiokafka consumer in its own thread."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        conf = self.app.conf
+        self._assignor = self.app.assignor
+        auth = driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context)
+        return PatientConsumer(
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            group_instance_id=conf.consumer_group_instance_id,
+            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
+            partition_assignment_strategy=[self._assignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=FETCH_RECORDS_MAX,
+            max_poll_interval_ms=int((conf.broker_max_poll_interval or 300) * 1000),
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            isolation_level="read_committed",
+            metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
+            check_crcs=False,
+            **auth,
+        )
+
+    async def _fetch_records(
+        self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
+    ) -> Any:
+        fetcher = consumer._fetcher
+        # Taken before the records: what was found ended then has been handed over by earlier calls.
+        ended, round_number = dict(fetcher.ended), fetcher.round_number
+        records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        return records, ended, max(round_number, fetcher.round_number)
+
+    def stable_ends(self) -> Mapping[TP, int]:
+        """Last stable offsets as last heard; for lag only."""
+        consumer = self._consumer
+        return {} if consumer is None else dict(consumer._fetcher.stable_ends)
+
+
+class BatchConsumer(driver.Consumer):
+    """Faust's consumer, delivering to a Receiver."""
+
+    receiver: Receiver
+
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        """Only the assignment sequence seeks."""
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Offsets travel in the tasks' transactions."""
+        return False
+
+    async def verify_all_partitions_active(self) -> None:
+        """Faust's livelock check reads acknowledgements, which do not exist here; the task reports its own lag."""
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        should_stop, fetcher_should_stop = self._stopped.is_set, fetcher._stopped.is_set
+        try:
+            while not (should_stop() or fetcher_should_stop()):
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow)
+                    continue
+                ready = self.receiver.ready_partitions()
+                if not ready:
+                    await self.sleep(POLL_S / 4)
+                    continue
+                fetched = await self._thread.getmany(ready, POLL_S)
+                if fetched:
+                    self.receiver.receive(*fetched)
+                await asyncio.sleep(0)
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                raise
+
+
+class BatchTransport(driver.Transport):
+    """Faust's aiokafka transport with the batch consumer."""
+
+    Consumer = BatchConsumer
+
+    def __init__(self, url: Any, app: Any, receiver: Receiver, **kwargs: Any) -> None:
+        super().__init__(url, app, **kwargs)
+        self.receiver = receiver
+
+    def create_consumer(self, callback: Any, **kwargs: Any) -> BatchConsumer:
+        """The consumer, knowing its receiver."""
+        consumer: BatchConsumer = super().create_consumer(callback, **kwargs)
+        consumer.receiver = self.receiver
+        return consumer

@@ -1,0 +1,261 @@
+"""The unit of work: what one batch reads, changes and sends, with a savepoint for each record.
+
+It is the `Context` that processors see. Changes live in an overlay above a cache above the local store; nothing
+reaches the store before the transaction has committed. Rows are immutable, so a savepoint is just a journal of the
+old values. Outputs are encoded at once, so that one that is too large rolls back the input that caused it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from processors.network import Network
+from processors.step import ABSENT, Source, Stage, Table
+from schemas.codec import Codec
+from schemas.records.base import Record
+from schemas.topology import Topology
+from streams.errors import OutputTooLarge, StoreError, StreamsError
+from streams.store import parse_timer_key, timer_key
+
+CACHED_ROWS_MAX: Final = 40_000
+"""Clean rows kept decoded per table; past it the older half is forgotten."""
+
+MISSING: Final = object()
+
+
+class Readable(Protocol):
+    """What the unit needs of a local store."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under a key."""
+        ...
+
+    def due_timers(self, from_at: int, to_at: int) -> Iterator[bytes]:
+        """Stored timers due in a closed interval, in firing order."""
+        ...
+
+
+class Output(msgspec.Struct, frozen=True):
+    """A record to send. partition is None where the key decides."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    timestamp: int
+    partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class _TableState:
+    """One table's overlay and cache."""
+
+    __slots__ = ("cache", "changed", "decode", "prefix", "project")
+
+    def __init__(self, table: Table[Any], project: Callable[[str, Any, Any], None] | None) -> None:
+        self.prefix = table.name + "|"
+        self.decode = msgspec.msgpack.Decoder(table.row).decode
+        self.changed: dict[str, Any] = {}
+        self.cache: dict[str, Any] = {}
+        self.project = project
+
+
+class UnitOfWork:
+    """The context of one task; reused batch after batch."""
+
+    def __init__(self, topology: Topology, stages: Iterable[Stage], codec: Codec, store: Readable) -> None:
+        self.now_at = 0
+        self.ticked_at = 0
+        self.event_at = 0
+        self.key = ""
+        self.signer: str | None = None
+        self.network = Network()
+        self._topic, self._partition, self._offset = "", 0, -1
+        self._encode = codec.encode
+        self._store = store
+        self._partitions = topology.partitions
+        self._limits = {name: spec.max_record_bytes for name, spec in topology.topics.items()}
+        self._row_limit = self._limits["changelog"]
+        self._tables = {
+            table.name: _TableState(table, stage.projections.get(table.name))
+            for stage in stages
+            for table in stage.tables
+        }
+        self.outputs: list[Output] = []
+        self._timers: dict[tuple[int, str, str], bool] = {}
+        self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._outputs_saved = 0
+        self._pack = msgspec.msgpack.Encoder().encode
+
+    # what processors may do -------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> Source:
+        """Where the record was read."""
+        return Source(self._topic, self._partition, self._offset)
+
+    def get(self, table: Table[Any], key: str) -> Any:
+        """The row under this key, or ABSENT."""
+        state = self._tables[table.name]
+        row = state.changed.get(key)
+        if row is not None:
+            return row
+        row = state.cache.get(key)
+        return row if row is not None else self._load(state, key)
+
+    def put(self, table: Table[Any], key: str, row: Any) -> None:
+        """Keep this row."""
+        changed = self._tables[table.name].changed
+        self._journal.append((changed, key, changed.get(key, MISSING)))
+        changed[key] = row
+
+    def delete(self, table: Table[Any], key: str) -> None:
+        """Keep no row under this key."""
+        self.put(table, key, ABSENT)
+
+    def emit(self, topic: str, key: str, record: Record) -> None:
+        """Send a record to the partition of its key."""
+        self.outputs.append(Output(topic, key.encode(), self._encoded(topic, record), self.event_at))
+
+    def broadcast(self, topic: str, key: str, record: Record) -> None:
+        """Send a record to every partition of a broadcast topic."""
+        raw_key, value = key.encode(), self._encoded(topic, record)
+        for partition in range(self._partitions):
+            self.outputs.append(Output(topic, raw_key, value, self.event_at, partition))
+
+    def wake(self, due_at: int, kind: str, key: str) -> None:
+        """Set a timer; one that is due already fires on the next tick."""
+        self._set_timer((max(due_at, self.now_at + 1), kind, key), present=True)
+
+    def unwake(self, due_at: int, kind: str, key: str) -> None:
+        """Remove a timer; harmless when there is none."""
+        self._set_timer((due_at, kind, key), present=False)
+
+    # what the engine does ---------------------------------------------------------------------------------------
+
+    def begin_record(self, raw: Any, key: str, signer: str | None) -> None:
+        """Set a savepoint and look at the next record."""
+        self._journal.clear()
+        self._outputs_saved = len(self.outputs)
+        self._topic, self._partition, self._offset = raw.topic, raw.partition, raw.offset
+        self.event_at = raw.timestamp
+        if not self.ticked_at:
+            self.now_at = raw.timestamp
+        self.key = key
+        self.signer = signer
+
+    def begin_timer(self, due: tuple[int, str, str]) -> None:
+        """Set a savepoint and look at a due timer, which is gone from now on."""
+        self._timers[due] = False
+        self._journal.clear()
+        self._outputs_saved = len(self.outputs)
+        self.event_at = self.now_at
+        self.key = due[2]
+        self.signer = None
+
+    def begin_engine(self) -> None:
+        """Set a savepoint for the engine's own rows."""
+        self._journal.clear()
+        self._outputs_saved = len(self.outputs)
+
+    def rollback(self) -> None:
+        """Undo everything since the savepoint."""
+        for changed, key, old in reversed(self._journal):
+            if old is MISSING:
+                del changed[key]
+            else:
+                changed[key] = old
+        self._journal.clear()
+        del self.outputs[self._outputs_saved :]
+
+    def check_rows(self) -> None:
+        """Raise OutputTooLarge when a row put since the savepoint would not fit the changelog."""
+        for changed, key, _ in self._journal:
+            row = changed.get(key, ABSENT)
+            if isinstance(row, msgspec.Struct) and (size := len(self._pack(row))) > self._row_limit:
+                raise OutputTooLarge("changelog", size, self._row_limit)
+
+    def tick(self, at: int) -> list[tuple[int, str, str]]:
+        """Time passes; it never goes back. Returns the timers now due, in (due_at, kind, key) order.
+
+        Everything due at the tick before has fired then (`wake` puts no timer into the past), so the stored prefix
+        is read from there, and never over the tombstones of timers long gone.
+        """
+        to_at = max(at, self.ticked_at)
+        stored = map(parse_timer_key, self._store.due_timers(self.ticked_at, to_at))
+        self.now_at = self.ticked_at = to_at
+        due = {timer for timer in stored if self._timers.get(timer, True)}
+        due.update(timer for timer, present in self._timers.items() if present and timer[0] <= to_at)
+        return sorted(due)
+
+    def project(self) -> None:
+        """End of the batch: let every changed row show itself once."""
+        for state in self._tables.values():
+            if state.project is not None:
+                for key, row in state.changed.items():
+                    if row is not ABSENT:
+                        state.project(key, row, self)
+
+    def changes(self) -> list[tuple[bytes, bytes | None]]:
+        """Changelog rows of the batch, in the order in which they were first changed; None deletes."""
+        pack, limit = self._pack, self._row_limit
+        rows: list[tuple[bytes, bytes | None]] = []
+        for state in self._tables.values():
+            prefix = state.prefix
+            for key, row in state.changed.items():
+                if row is ABSENT:
+                    rows.append(((prefix + key).encode(), None))
+                else:
+                    value = pack(row)
+                    if len(value) > limit:
+                        raise OutputTooLarge("changelog", len(value), limit)
+                    rows.append(((prefix + key).encode(), value))
+        rows.extend((timer_key(*timer), b"1" if present else None) for timer, present in self._timers.items())
+        return rows
+
+    def committed(self) -> None:
+        """The transaction is in the log: the overlay becomes the cache."""
+        for state in self._tables.values():
+            if state.changed:
+                cache = state.cache
+                cache.update(state.changed)
+                if len(cache) > CACHED_ROWS_MAX:
+                    _forget_older_half(cache)
+                state.changed = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the batch."""
+        for state in self._tables.values():
+            state.changed = {}
+        self.outputs = []
+        self._timers.clear()
+        self._journal.clear()
+
+    def _encoded(self, topic: str, record: Record) -> bytes:
+        value = self._encode(record)
+        if len(value) > self._limits[topic]:
+            raise OutputTooLarge(topic, len(value), self._limits[topic])
+        return value
+
+    def _set_timer(self, timer: tuple[int, str, str], *, present: bool) -> None:
+        self._journal.append((self._timers, timer, self._timers.get(timer, MISSING)))
+        self._timers[timer] = present
+
+    def _load(self, state: _TableState, key: str) -> Any:
+        try:
+            raw = self._store.get((state.prefix + key).encode())
+        except StreamsError:
+            raise
+        except Exception as error:  # rocksdict raises bare Exception: a broken disk must not dead-letter a record
+            raise StoreError(f"cannot read {state.prefix}{key} from the local store: {error}") from error
+        row = ABSENT if raw is None else state.decode(raw)
+        state.cache[key] = row
+        if len(state.cache) > CACHED_ROWS_MAX:
+            _forget_older_half(state.cache)
+        return row
+
+
+def _forget_older_half(cache: dict[str, Any]) -> None:
+    for key in list(cache)[: len(cache) // 2]:
+        del cache[key]
