@@ -65,6 +65,10 @@ class Inbox:
         """A fetch sent in this round found the topic's end, and everything before it was handed over."""
         self._ended[topic] = stamp
 
+    def next_offset(self, topic: str) -> int:
+        """The offset from which the topic is to be read on."""
+        return self._next_offset[topic]
+
     def full(self, topic: str) -> bool:
         """Whether the topic should not be fetched for now."""
         return len(self._buffers[topic]) >= BUFFERED_RECORDS_MAX
@@ -95,17 +99,12 @@ class Inbox:
             chunks[CLOCK] = list(islice(self._buffers[CLOCK], ticks))
         return merge(chunks, self._order)
 
-    def take(self, processed: Sequence[Any]) -> dict[str, tuple[int, int]]:
-        """Remove processed records; returns the first and last offset taken per topic, in topic order."""
-        ranges: dict[str, tuple[int, int]] = {}
+    def take(self, processed: Sequence[Any]) -> None:
+        """Remove processed records."""
         for record in processed:
-            topic, offset = record.topic, record.offset
-            self._buffers[topic].popleft()
-            first = ranges.get(topic)
-            ranges[topic] = (offset, offset) if first is None else (first[0], offset)
-            if topic == CLOCK:
+            self._buffers[record.topic].popleft()
+            if record.topic == CLOCK:
                 self._tick_stamps.popleft()
-        return {topic: ranges[topic] for topic in self._order if topic in ranges}
 
     def _chunks(self) -> dict[str, list[Any]]:
         chunks: dict[str, list[Any]] = {}

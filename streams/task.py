@@ -12,7 +12,6 @@ the local store, last and in one write. Written earlier it could be ahead of a t
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from time import perf_counter
@@ -21,10 +20,9 @@ from typing import Any, Final, Protocol
 from confluent_kafka import Consumer, TopicPartition
 
 from processors.step import ABSENT
-from schemas.records.engine import OffsetRange, TaskManifest
+from streams.batch import Computed, compute
 from streams.changelog import now_ms, open_store, restore
 from streams.errors import (
-    OutputTooLarge,
     StreamsError,
     TransactionAborted,
     TransactionError,
@@ -37,14 +35,13 @@ from streams.machine import (
     ENGINE_STAGE,
     NETWORK_CHANGES,
     Counts,
-    Instant,
     Machine,
     network_wanted,
 )
 from streams.runtime import Runtime
 from streams.store import LocalStore, StoreMeta
 from streams.transaction import TaskProducer
-from streams.unit import Output, UnitOfWork
+from streams.unit import UnitOfWork
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +49,6 @@ BUDGET_S: Final = 0.020
 ABORTS_BEFORE_RESTART: Final = 5
 RETRY_S: Final = 0.5
 CHANGELOG: Final = "changelog"
-MANIFESTS: Final = "task-manifests"
 
 
 class Source(Protocol):
@@ -255,82 +251,45 @@ class Task:
         assert self._machine is not None and self._unit is not None
         started = perf_counter()
         bulk_only = all(raw.topic in self._runtime.bulk_topics for raw in (batch[0], batch[-1]))
-        done, counts, rows = self._compute(batch, None if bulk_only else BUDGET_S)
-        ranges = self.inbox.take(batch[:done])
-        self._unit.outputs.append(self._manifest(ranges, self._unit.outputs))
-        computed = perf_counter()
-        await self._commit(rows, {topic: last + 1 for topic, (_, last) in ranges.items()})
-        self._unit.committed()
-        self._measure(batch[:done], counts, computed - started, perf_counter() - computed)
-
-    def _compute(
-        self, batch: Sequence[Any], budget_s: float | None
-    ) -> tuple[int, Counts, list[tuple[bytes, bytes | None]]]:
-        assert self._machine is not None and self._unit is not None
-        unit = self._unit
-        unit.clear()
-        network, now = unit.network, (unit.now_at, unit.ticked_at)
-        try:
-            done, counts = self._machine.run(batch, unit, budget_s=budget_s)
-            unit.project()
-            return done, counts, self._rows(unit)
-        except OutputTooLarge:
-            # A row shows its size only at the end: once more, each row measured at once, to find the input.
-            unit.clear()
-            unit.network, (unit.now_at, unit.ticked_at) = network, now
-            done, counts = self._machine.run(batch, unit, budget_s=budget_s, strict=True)
-            unit.project()
-            return done, counts, self._rows(unit)
-
-    def _rows(self, unit: UnitOfWork) -> list[tuple[bytes, bytes | None]]:
-        number = unit.get(ENGINE, "manifest")
-        unit.begin_engine()
-        unit.put(ENGINE, "manifest", Instant(1 if number is ABSENT else number.value + 1))
-        return unit.changes()
-
-    def _manifest(self, ranges: Mapping[str, tuple[int, int]], outputs: Sequence[Output]) -> Output:
-        assert self._unit is not None
-        digest = hashlib.sha1(usedforsecurity=False)
-        for output in outputs:
-            digest.update(b"%b|%b|%b|" % (output.topic.encode(), output.key, output.value))
-        manifest = TaskManifest(
+        computed = compute(
+            batch,
+            self._machine,
+            self._unit,
             app=self._runtime.topology.app,
             partition=self.partition,
-            epoch=0,
-            number=self._unit.get(ENGINE, "manifest").value,
-            network_offset=self._unit.network.version,
-            ranges=tuple(OffsetRange(topic, first, last) for topic, (first, last) in ranges.items()),
-            outputs=len(outputs),
-            outputs_digest=digest.hexdigest(),
+            codec=self._runtime.codec,
+            budget_s=None if bulk_only else BUDGET_S,
         )
-        key = f"{self.partition}".encode()
-        return Output(MANIFESTS, key, self._runtime.codec.encode(manifest), self._unit.event_at, self.partition)
+        computed_at = perf_counter()
+        await self._commit(computed)
+        self._unit.committed()
+        processed = batch[: computed.done]
+        self.inbox.take(processed)
+        self._measure(processed, computed.counts, computed_at - started, perf_counter() - computed_at)
 
-    async def _commit(self, rows: Sequence[tuple[bytes, bytes | None]], offsets: Mapping[str, int]) -> None:
-        assert self._unit is not None
+    async def _commit(self, computed: Computed) -> None:
         for attempt in range(ABORTS_BEFORE_RESTART):
             try:
-                await asyncio.to_thread(self._transact, self._unit.outputs, rows, offsets)
+                await asyncio.to_thread(self._transact, computed)
                 return
             except TransactionAborted as error:
+                self._runtime.metrics.transactions.labels("aborted").inc()
                 log.warning("task %d: transaction aborted, trying again: %s", self.partition, error)
                 await asyncio.to_thread(self._abort)
                 await asyncio.sleep(RETRY_S * attempt)
         raise TransactionError(f"aborted {ABORTS_BEFORE_RESTART} times")
 
-    def _transact(
-        self, outputs: Sequence[Output], rows: Sequence[tuple[bytes, bytes | None]], offsets: Mapping[str, int]
-    ) -> None:
+    def _transact(self, computed: Computed) -> None:
         """begin → outputs → changelog → offsets → commit → local store."""
         assert self._producer is not None and self._store is not None and self._meta is not None
         producer, meta = self._producer, self._meta
         producer.begin()
-        producer.send(outputs)
-        producer.send_rows(CHANGELOG, self.partition, rows)
-        position = producer.commit(offsets, self.partition)
+        producer.send(computed.outputs)
+        producer.send_rows(CHANGELOG, self.partition, computed.rows)
+        position = producer.commit(computed.offsets, self.partition)
         if position is not None:
             meta = StoreMeta(meta.changelog, meta.partitions, meta.layout, position, now_ms())
-            self._store.write(rows, meta)
+            self._store.write(computed.rows, meta)
             self._meta = meta
 
     def _abort(self) -> None:

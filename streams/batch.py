@@ -1,0 +1,101 @@
+"""Compute one batch: run the machine, project changed rows, collect changelog rows, outputs and the manifest.
+
+The task, the in-memory driver and the replayer share this, so that all three write the same bytes. A row shows its
+size only when the batch ends; when one is too large for the changelog the batch is computed once more with each row
+measured at once, so that the input that made it is found and dead-lettered, and its neighbours are not.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from processors.step import ABSENT
+from schemas.codec import Codec
+from schemas.records.engine import OffsetRange, TaskManifest
+from streams.errors import OutputTooLarge
+from streams.machine import ENGINE, Counts, Instant, Machine
+from streams.unit import Output, UnitOfWork
+
+MANIFESTS: Final = "task-manifests"
+
+
+class Computed(msgspec.Struct, frozen=True):
+    """A batch ready to be committed.
+
+    done: how many of its records were processed
+    outputs: records to send, manifest last
+    rows: changelog rows; None deletes
+    offsets: next offset per topic
+    """
+
+    done: int
+    counts: Counts
+    outputs: list[Output]
+    rows: list[tuple[bytes, bytes | None]]
+    offsets: dict[str, int]
+
+
+def compute(
+    batch: Sequence[Any],
+    machine: Machine,
+    unit: UnitOfWork,
+    *,
+    app: str,
+    partition: int,
+    codec: Codec,
+    budget_s: float | None = None,
+) -> Computed:
+    """Process as much of the batch as the budget allows; the unit holds the changes until `committed`."""
+    unit.clear()
+    before = unit.network, unit.now_at, unit.ticked_at
+    try:
+        done, counts, rows = _run(batch, machine, unit, budget_s=budget_s, strict=False)
+    except OutputTooLarge:
+        unit.clear()
+        unit.network, unit.now_at, unit.ticked_at = before
+        done, counts, rows = _run(batch, machine, unit, budget_s=budget_s, strict=True)
+    ranges = _ranges(batch[:done])
+    manifest = _manifest(unit, ranges, app=app, partition=partition)
+    key = str(partition).encode()
+    unit.outputs.append(Output(MANIFESTS, key, codec.encode(manifest), unit.event_at, partition))
+    offsets = {topic: last + 1 for topic, (_, last) in ranges.items()}
+    return Computed(done, counts, unit.outputs, rows, offsets)
+
+
+def _run(
+    batch: Sequence[Any], machine: Machine, unit: UnitOfWork, *, budget_s: float | None, strict: bool
+) -> tuple[int, Counts, list[tuple[bytes, bytes | None]]]:
+    done, counts = machine.run(batch, unit, budget_s=budget_s, strict=strict)
+    unit.project()
+    number = unit.get(ENGINE, "manifest")
+    unit.begin_engine()
+    unit.put(ENGINE, "manifest", Instant(1 if number is ABSENT else number.value + 1))
+    return done, counts, unit.changes()
+
+
+def _ranges(processed: Sequence[Any]) -> dict[str, tuple[int, int]]:
+    """First and last offset per topic, topics in order of appearance."""
+    ranges: dict[str, tuple[int, int]] = {}
+    for record in processed:
+        topic, offset = record.topic, record.offset
+        known = ranges.get(topic)
+        ranges[topic] = (offset if known is None else known[0], offset)
+    return ranges
+
+
+def _manifest(unit: UnitOfWork, ranges: Mapping[str, tuple[int, int]], *, app: str, partition: int) -> TaskManifest:
+    digest = hashlib.sha1(usedforsecurity=False)
+    for output in unit.outputs:
+        digest.update(b"%b|%b|%b|" % (output.topic.encode(), output.key, output.value))
+    return TaskManifest(
+        app=app,
+        partition=partition,
+        epoch=0,
+        number=unit.get(ENGINE, "manifest").value,
+        network_offset=unit.network.version,
+        ranges=tuple(OffsetRange(topic, first, last) for topic, (first, last) in sorted(ranges.items())),
+        outputs=len(unit.outputs),
+        outputs_digest=digest.hexdigest(),
+    )

@@ -1,0 +1,134 @@
+"""The topology in memory behaves as the engine promises: savepoints, projections, timers, forwarding, limits."""
+
+import pytest
+
+from schemas.codec import Codec
+from schemas.records.stock import StockDelta
+from schemas.topology import load
+from streams.partitioner import Partitioner
+from streams.testing import TopologyDriver
+from tests.streams import tally
+
+TOPOLOGY = load("tests/streams/tally.yaml")
+CODEC = Codec()
+
+
+def delta(variant="acme|v1", units=1, reason="receipt"):
+    return StockDelta("f", variant, variant, None, "s", 1, None, units, reason, None, 0)
+
+
+@pytest.fixture
+def driver():
+    with TopologyDriver(TOPOLOGY, [tally.STAGE], start_at=1_000) as made:
+        made.publish()
+        yield made
+
+
+def send(driver, record, **where):
+    driver.send_raw("stock-deltas", record.variant_id.encode(), CODEC.encode(record), **where)
+
+
+def test_a_record_changes_its_row_and_shows_it(driver):
+    send(driver, delta(units=5))
+    send(driver, delta(units=2))
+    assert [snapshot.on_hand for snapshot in driver.read("stock-snapshots")] == [5, 7]
+
+
+def test_rows_changed_twice_in_a_batch_show_once(driver):
+    for units in (1, 2, 3):
+        record = delta(units=units)
+        driver._append("stock-deltas", driver._partition_of(b"acme|v1"), b"acme|v1", CODEC.encode(record), 1_000)
+    driver.run()
+    assert [snapshot.on_hand for snapshot in driver.read("stock-snapshots")] == [6]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (delta(reason="damage"), "INVALID_VALUE"),
+        (delta(reason="crash"), "PROCESSOR_ERROR"),
+    ],
+)
+def test_a_refused_record_leaves_no_trace_but_its_dead_letter(driver, record, reason):
+    send(driver, delta(units=1))
+    send(driver, record)
+    send(driver, delta(units=1))
+    (letter,) = driver.read("dead-letters")
+    assert (letter.reason, letter.topic, letter.offset) == (reason, "stock-deltas", 1)
+    assert letter.value == CODEC.encode(record)
+    assert [row.units for row in driver.rows(tally.SUMS).values()] == [2]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "UNDECODABLE"),
+        (b"garbage", "UNDECODABLE"),
+        (b"\x00\x7f\xff\xff\xffrest", "UNKNOWN_SCHEMA"),
+        (CODEC.encode(delta())[:-3], "UNDECODABLE"),
+    ],
+)
+def test_bytes_that_are_no_record_stop_nothing(driver, value, reason):
+    driver.send_raw("stock-deltas", b"acme|v1", value)
+    send(driver, delta())
+    assert [letter.reason for letter in driver.read("dead-letters")] == [reason]
+    assert len(driver.read("stock-snapshots")) == 1
+
+
+def test_a_record_type_not_declared_for_the_topic_is_kept(driver):
+    stranger = CODEC.encode(tally.OperationalAlert("a", "b", "c", 0, 0, "", "open", 0))
+    driver.send_raw("stock-deltas", b"acme|v1", stranger)
+    assert [letter.reason for letter in driver.read("dead-letters")] == ["UNDECLARED_RECORD"]
+
+
+def test_a_record_on_the_wrong_partition_is_forwarded_once(driver):
+    record = delta(units=4)
+    own = Partitioner(4)(b"acme|v1")
+    send(driver, record, partition=(own + 1) % 4)
+    assert [snapshot.on_hand for snapshot in driver.read("stock-snapshots")] == [4]
+    assert driver.read("dead-letters") == []
+
+
+def test_a_forwarded_record_that_is_wrong_again_is_kept(driver):
+    own = Partitioner(4)(b"acme|v1")
+    send(driver, delta(), partition=(own + 1) % 4, headers=[("fsn-forwarded", b"0")])
+    assert [letter.reason for letter in driver.read("dead-letters")] == ["WRONG_PARTITION"]
+
+
+def test_a_timer_fires_once_on_the_first_tick_at_or_after_its_time(driver):
+    driver.tick(2_000)
+    send(driver, delta(units=3), at=2_500)
+    driver.tick(2_000 + tally.CLOSE_AFTER_MS - 1)
+    assert driver.read("operational-alerts") == []
+    driver.tick(2_000 + tally.CLOSE_AFTER_MS)
+    driver.tick(2_000 + tally.CLOSE_AFTER_MS * 2)
+    assert [alert.actual for alert in driver.read("operational-alerts")] == [3]
+
+
+def test_time_never_goes_back(driver):
+    driver.tick(50_000)
+    driver.tick(10_000)
+    send(driver, delta(), at=60_000)
+    driver.tick(50_000 + tally.CLOSE_AFTER_MS)
+    assert len(driver.read("operational-alerts")) == 1
+
+
+def test_a_row_beyond_the_changelog_limit_blames_the_input_that_made_it(driver):
+    for record in (delta(units=1), delta(units=200_000, reason="bloat"), delta(units=1)):
+        driver._append("stock-deltas", driver._partition_of(b"acme|v1"), b"acme|v1", CODEC.encode(record), 1_000)
+    driver.run()
+    assert [(letter.reason, letter.offset) for letter in driver.read("dead-letters")] == [("OUTPUT_TOO_LARGE", 1)]
+    assert [row.units for row in driver.rows(tally.SUMS).values()] == [2]
+
+
+def test_two_runs_write_the_same_logs():
+    logs = []
+    for _ in range(2):
+        with TopologyDriver(TOPOLOGY, [tally.STAGE], start_at=1_000) as made:
+            made.publish()
+            for number in range(50):
+                send(made, delta(variant=f"acme|v{number % 7}", units=number), at=1_000 + number)
+                if number % 9 == 0:
+                    made.tick(1_000 + number * 10_000)
+            logs.append(made.logs)
+    assert logs[0] == logs[1]
