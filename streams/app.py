@@ -7,11 +7,12 @@ as long (see docs/decisions). Names are checked here before Faust sees them, for
 
 import importlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import reset_tzpath
 
 import faust
+from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from processors.step import Stage
@@ -67,7 +68,7 @@ def make_runtime(topology: Topology, settings: Settings, stages: Sequence[Stage]
         client=client,
         group_id=topology.app,
         state_dir=settings.state_dir / settings.instance_id,
-        changelog_epoch=lambda: _changelog_epoch(client),
+        changelog_epoch=_changelog_epoch(client),
         restore_progress=progress,
         bulk_topics=frozenset(name for name, spec in topology.topics.items() if spec.bulk),
         source_names=tuple(topology.source_topics),
@@ -168,13 +169,8 @@ def _check_topics(topology: Topology, settings: Settings) -> None:
             )
 
 
-def _changelog_epoch(client: dict[str, Any]) -> str:
+def _changelog_epoch(client: Mapping[str, Any]) -> str:
     """The changelog's name and, where the broker tells it, its topic id: a topic made anew is another one."""
-    try:
-        from confluent_kafka import TopicCollection
-
-        futures = AdminClient(client).describe_topics(TopicCollection([CHANGELOG]), request_timeout=10)
-        return f"{CHANGELOG}@{futures[CHANGELOG].result().topic_id}"
-    except Exception as error:  # the embedded broker knows no DescribeTopics
-        log.info("the broker tells no topic ids (%s): the changelog is known by name", type(error).__name__)
-        return CHANGELOG
+    admin = AdminClient(dict(client))  # kept until the answer is in: a dropped client cancels its requests
+    described = admin.describe_topics(TopicCollection([CHANGELOG]), request_timeout=30)[CHANGELOG].result()
+    return f"{CHANGELOG}@{described.topic_id}"

@@ -21,7 +21,7 @@ class Runtime(msgspec.Struct, frozen=True):
     client: librdkafka settings common to every client (bootstrap servers, security)
     group_id: the consumer group
     state_dir: where local stores live, one folder per partition
-    changelog_epoch: names the changelog as it is now (topic and, where the broker tells it, topic id)
+    changelog_epoch: names the changelog as it is now: topic and topic id
     restore_progress: makes the progress callback of one partition
     bulk_topics: topics that yield to all others
     source_names: topics a task reads, in merge order
@@ -37,7 +37,7 @@ class Runtime(msgspec.Struct, frozen=True):
     client: Mapping[str, Any]
     group_id: str
     state_dir: Path
-    changelog_epoch: Callable[[], str]
+    changelog_epoch: str
     restore_progress: Callable[[int], Callable[[int, int], None] | None]
 
     bulk_topics: frozenset[str]

@@ -170,7 +170,7 @@ class Task:
     def _restored(self) -> tuple[LocalStore, StoreMeta]:
         runtime = self._runtime
         path = runtime.state_dir / f"{self.partition}"
-        epoch = runtime.changelog_epoch()
+        epoch = runtime.changelog_epoch
         for _ in range(2):
             store, meta = open_store(path, changelog=epoch, partitions=runtime.topology.partitions)
             restored = restore(

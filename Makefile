@@ -1,0 +1,59 @@
+# Everything runs from .venv, which each target sets up by itself from requirements.lock, hashes checked; a stamp named
+# after the lock's checksum makes that free while nothing changed. Another Python: make test PYTHON=python3.12.
+# More arguments for a command: make test ARGS="-k stock -x".
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint types layers bench broker lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(READY)  ## a simulated day through broker and worker, and a report of what came out
+	$(BIN)/fsn demo $(ARGS)
+
+run: $(READY)  ## broker and worker, kept running for live use
+	$(BIN)/fsn run $(ARGS)
+
+test: $(READY)  ## all tests that need nothing but this folder
+	$(BIN)/python -m pytest -q $(ARGS)
+
+lint: $(READY)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## mypy, strict
+	$(BIN)/mypy
+
+layers: $(READY)  ## import-linter: who may import whom
+	$(BIN)/lint-imports
+
+bench: $(READY)  ## the benchmarks, to bench/results/latest.json
+	$(BIN)/python -m bench $(ARGS)
+
+broker: $(READY)  ## the embedded Kafka broker in the foreground
+	$(BIN)/fsn broker $(ARGS)
+
+lock: $(READY)  ## renew requirements.lock: make lock ARGS=--upgrade, or ARGS="--upgrade-package ruff"
+	$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header --output-file requirements.lock $(ARGS)
+
+clean:  ## remove what runs leave behind: caches, build files, local broker data and state
+	rm -rf .fsn .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage build *.egg-info
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+$(READY): | requirements.lock
+	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.11, or name one with PYTHON=" >&2; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv .venv
+	@echo "setting up .venv from requirements.lock"
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@rm -f .venv/.fsn-*
+	@touch $@
