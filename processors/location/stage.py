@@ -1,0 +1,40 @@
+"""Location: the single writer of a location's inbox, its slots and the freshness of its feeds.
+
+In: requests of orders, answers of partners, heartbeats of feeds, timers. Out: offers and closings to the partner,
+answers to the order, and two broadcasts that every partition routes by. Being the only writer makes two promises
+simple: no local day takes more assignments than the location has slots, and an offer is either accepted or expired,
+never both. What is refused, and why, is said in `responses` and `freshness`.
+"""
+
+from typing import Final
+
+from processors.location.freshness import FEEDS, hear, look
+from processors.location.inbox import ASSIGNMENTS, forget
+from processors.location.requests import expire, offer, withdraw
+from processors.location.responses import accept, reject, ship
+from processors.location.slots import SLOTS, tell_load
+from processors.step import Stage
+from schemas.records.assignments import (
+    AssignmentAccepted,
+    AssignmentRejected,
+    AssignmentRequested,
+    AssignmentWithdrawalRequested,
+    Shipped,
+)
+from schemas.records.operations import FeedHeartbeat
+
+STAGE: Final = Stage(
+    name="location",
+    handlers={
+        "location-requests": {AssignmentRequested: offer, AssignmentWithdrawalRequested: withdraw},
+        "partner-responses": {AssignmentAccepted: accept, AssignmentRejected: reject, Shipped: ship},
+        "feed-heartbeats": {FeedHeartbeat: hear},
+    },
+    timers={
+        "location.expire": expire,
+        "location.forget": forget,
+        "location.load": tell_load,
+        "location.stale": look,
+    },
+    tables=(ASSIGNMENTS, SLOTS, FEEDS),
+)
