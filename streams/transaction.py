@@ -5,6 +5,7 @@ refused for good; librdkafka refuses the commit. Failed before the commit was se
 memory. Unknown → close the producer and read the log again. Fenced → the same, if the partition is still ours.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -57,6 +58,7 @@ class TaskProducer:
 
     def begin(self) -> None:
         """Open a transaction."""
+        self._position = None
         try:
             self._producer.begin_transaction()
         except KafkaException as error:
@@ -81,7 +83,6 @@ class TaskProducer:
     def send_rows(self, topic: str, partition: int, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Queue changelog rows; None deletes. The last one reports where it landed."""
         produce = self._producer.produce
-        self._position = None
         try:
             for key, value in rows[:-1]:
                 produce(topic, value, key, partition)
@@ -123,8 +124,9 @@ class TaskProducer:
 
     def close(self) -> None:
         """Drop the producer; an open transaction is left for InitProducerId or its time-out to end."""
-        self._producer.purge()
-        self._producer.flush(0)
+        with contextlib.suppress(KafkaException):  # a fenced producer refuses even this
+            self._producer.purge()
+            self._producer.flush(0)
 
 
 def _outcome(error: KafkaException) -> TransactionError:

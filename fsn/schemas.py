@@ -1,0 +1,147 @@
+"""`fsn schemas`: write the Avro schemas of the record types, check them, show one.
+
+`write` commits a new version for each changed record to `schemas/avro/`, or refuses a change that earlier data would
+not survive, with record, field and mend. `check` fails when the committed files are not what the record types say,
+when the BACKWARD_TRANSITIVE rule is broken, or when a field is marked as personal data. `show` prints one record as
+people read it.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from schemas.registry import SchemaVersion
+
+app = typer.Typer(help="The Avro schemas of the records.", no_args_is_help=True)
+
+
+@app.command()
+def write(
+    *,
+    rewrite: Annotated[
+        bool, typer.Option("--rewrite", help="Forget all versions and start at id 1; before the first release only.")
+    ] = False,
+) -> None:
+    """Commit a new schema version for each changed record."""
+    from schemas.errors import SchemaError
+    from schemas.evolution import plan
+    from schemas.registry import read_versions, record_types
+
+    folder = avro_folder()
+    try:
+        committed = read_versions(folder)
+        planned = plan(record_types(), committed, rewrite=rewrite)
+    except SchemaError as error:
+        _fail(str(error))
+    changed = write_versions(folder, planned)
+    typer.echo(f"{len(planned)} schema versions in {folder}, {len(changed)} files changed")
+    for name in changed:
+        typer.echo(f"  {name}")
+
+
+@app.command()
+def check() -> None:
+    """Fail unless the committed schemas are those of the record types, and every version reads all earlier data."""
+    from schemas.errors import SchemaError
+
+    try:
+        problems = check_folder(avro_folder())
+    except SchemaError as error:
+        problems = str(error).splitlines()
+    if problems:
+        _fail("\n".join(problems))
+    typer.echo("The committed schemas are those of the record types; every version reads all earlier data.")
+
+
+@app.command()
+def show(record: Annotated[str, typer.Argument(help="Name of a record type, e.g. StockDelta.")]) -> None:
+    """Print a record type's fields and their meaning."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from schemas.registry import bundled, record_types
+
+    record_type = record_types().get(record)
+    if record_type is None:
+        _fail(f"no record is called {record}; the records are {', '.join(record_types())}")
+    version = bundled().latest(record_type)
+    table = Table("field", "type", "meaning", title=f"{version.full_name} v{version.version}, schema id {version.id}")
+    for field in version.schema["fields"]:
+        table.add_row(field["name"], shown_type(field["type"]), field["doc"])
+    console = Console()
+    console.print(version.schema["doc"])
+    console.print(table)
+
+
+def avro_folder() -> Path:
+    """Where the committed schemas lie."""
+    import schemas
+
+    return Path(schemas.__path__[0]) / "avro"
+
+
+def write_versions(folder: Path, versions: "list[SchemaVersion]") -> list[str]:
+    """Write the files of these versions, remove others; the names of files that changed."""
+    texts = file_texts(versions)
+    folder.mkdir(exist_ok=True)
+    stale = [path for path in folder.glob("*.avsc") if path.name not in texts]
+    for path in stale:
+        path.unlink()
+    changed = [path.name for path in stale]
+    for name, text in texts.items():
+        path = folder / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            changed.append(name)
+    return changed
+
+
+def file_texts(versions: "list[SchemaVersion]") -> dict[str, str]:
+    """What `schemas/avro` should hold, by file name."""
+    import json
+
+    from schemas.registry import file_name
+
+    texts = {
+        file_name(version.record, version.version): json.dumps(version.schema, indent=2, ensure_ascii=False) + "\n"
+        for version in versions
+    }
+    rows = ",\n".join(f"  {json.dumps([version.record, version.version])}" for version in versions)
+    return texts | {"ids.json": f"[\n{rows}\n]\n"}
+
+
+def check_folder(folder: Path) -> list[str]:
+    """What is wrong with the committed schemas, one line each with its mend."""
+    from schemas.evolution import broken_promises, personal_fields, plan
+    from schemas.registry import read_versions, record_types
+
+    committed = read_versions(folder)
+    problems = [
+        f"{name}: not what the record types say; run `fsn schemas write`"
+        for name, text in file_texts(plan(record_types(), committed)).items()
+        if not (folder / name).is_file() or (folder / name).read_text("utf-8") != text
+    ]
+    for index, version in enumerate(committed):
+        earlier = [known for known in committed[:index] if known.record == version.record]
+        problems += broken_promises(version.schema, earlier)
+        problems += [
+            f"{field} is marked as personal data: keep it in the vault and put an opaque reference on the topic"
+            for field in personal_fields(version.schema)
+        ]
+    return problems
+
+
+def shown_type(schema: object) -> str:
+    """A field's type in a word or two."""
+    if isinstance(schema, list):
+        return " or ".join(shown_type(branch) for branch in schema)
+    if isinstance(schema, dict):
+        return f"list of {shown_type(schema['items'])}" if schema["type"] == "array" else str(schema["name"])
+    return str(schema).rsplit(".", 1)[-1]
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)

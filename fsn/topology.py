@@ -1,0 +1,114 @@
+"""`fsn topology`: check, draw and apply the one declaration of what runs.
+
+`check` proves `topology.yaml`, alone and against the stages and record types; `draw` writes `docs/topology.mmd` and
+`docs/topology.svg`; `apply` makes a broker's topics what it says. Each fails with one line per problem, which names the
+place and the mend.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from schemas.topology import Topology
+    from streams.admin import Report
+
+app = typer.Typer(help="Topics, tables and stages: topology.yaml.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Option("--file", "-f", help="The declaration.")]
+DEFAULT_FILE = Path("topology.yaml")
+
+
+@app.command()
+def check(
+    *,
+    file: File = DEFAULT_FILE,
+    names_only: Annotated[bool, typer.Option("--names-only", help="Do not import the stages.")] = False,
+) -> None:
+    """Prove the declaration: by itself, and against the stages and record types."""
+    topology = _load(file, code=not names_only)
+    against = "by itself" if names_only else "by itself and against the code"
+    typer.echo(
+        f"{file} holds, {against}: {len(topology.topics)} topics, {len(topology.stages)} stages, "
+        f"{len(topology.source_topics)} source topics of {topology.partitions} partitions"
+    )
+
+
+@app.command()
+def draw(
+    *,
+    file: File = DEFAULT_FILE,
+    folder: Annotated[Path, typer.Option("--folder", "-o", help="Where to write the drawings.")] = Path("docs"),
+    verify: Annotated[bool, typer.Option("--verify", help="Write nothing; fail when a drawing is outdated.")] = False,
+) -> None:
+    """Draw the topology as Mermaid and SVG."""
+    from fsn import drawing
+
+    topology = _load(file)
+    texts = {folder / "topology.mmd": drawing.mermaid(topology), folder / "topology.svg": drawing.svg(topology)}
+    if verify:
+        outdated = [path for path, text in texts.items() if not path.is_file() or path.read_text("utf-8") != text]
+        if outdated:
+            _fail("\n".join(f"{path} is outdated: run `fsn topology draw`" for path in outdated))
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in texts.items():
+        path.write_text(text, "utf-8")
+        typer.echo(f"wrote {path}")
+
+
+@app.command()
+def apply(
+    *,
+    file: File = DEFAULT_FILE,
+    brokers: Annotated[
+        str, typer.Option("--brokers", "-b", envvar="FSN_BROKERS", help="host:port of a broker, or several.")
+    ] = "",
+    records_may_go: Annotated[
+        bool, typer.Option("--records-may-go", help="Allow a shorter retention or another cleanup.")
+    ] = False,
+) -> None:
+    """Create missing topics and correct the settings of the others; never re-partition one."""
+    from streams import admin
+    from streams.errors import ConfigurationError
+
+    topology = _load(file)
+    if not brokers:
+        _fail("no broker is named: give --brokers host:9092 or set FSN_BROKERS (`fsn broker` starts one)")
+    try:
+        report = admin.apply(topology, brokers, records_may_go=records_may_go)
+    except ConfigurationError as error:
+        _fail(str(error))
+    _show(report)
+
+
+def _show(report: "Report") -> None:
+    for topic in report.created:
+        typer.echo(f"created  {topic}")
+    for change in report.changed:
+        typer.echo(f"changed  {change.topic}: {change.setting} {change.found} → {change.wanted}")
+    for line in report.not_changed:
+        typer.echo(f"left     {line}", err=True)
+    typer.echo(
+        f"{len(report.created)} created, {len(report.changed)} settings changed, {len(report.unchanged)} as they were"
+    )
+
+
+def _load(file: Path, *, code: bool = False) -> "Topology":
+    from schemas.topology import TopologyError, load
+
+    if code:  # the stages are imported from the current folder when FSN is not installed
+        import sys
+
+        if str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+    try:
+        return load(file, code=code)
+    except TopologyError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)

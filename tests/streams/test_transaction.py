@@ -1,0 +1,112 @@
+"""The three outcomes of a transaction, against the embedded broker; and why librdkafka holds them."""
+
+import uuid
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from streams.changelog import now_ms, restore
+from streams.errors import TransactionAborted, TransactionFenced
+from streams.store import LAYOUT_VERSION, LocalStore, StoreMeta
+from streams.transaction import TaskProducer
+from streams.unit import Output
+from tests.e2e.workers import read_committed
+
+
+@pytest.fixture
+def topic(broker):
+    name = f"t-{uuid.uuid4().hex[:10]}"
+    settings = {"max.message.bytes": "2000", "retention.ms": "-1"}
+    admin = AdminClient({"bootstrap.servers": broker})
+    admin.create_topics([NewTopic(name, 1, 1, config=settings)])[name].result()
+    return name
+
+
+@pytest.fixture
+def producer(broker, topic):
+    made = TaskProducer({"bootstrap.servers": broker}, f"id-{topic}", f"group-{topic}")
+    made.initialize()
+    yield made
+    made.close()
+
+
+def output(topic, value=b"v"):
+    return Output(topic, b"k", value, 1_000, 0)
+
+
+def values(broker, topic):
+    return [message.value() for message in read_committed(broker, topic, 1)]
+
+
+def test_a_refused_record_aborts_its_whole_transaction(broker, topic, producer):
+    """aiokafka's commit succeeds here although a record was refused: offsets move, output is lost."""
+    producer.begin()
+    producer.send([output(topic, b"good"), output(topic, b"x" * 5_000)])
+    with pytest.raises(TransactionAborted):
+        producer.commit({topic: 5}, 0)
+    producer.abort()
+    assert values(broker, topic) == []
+
+
+def test_the_predecessor_is_fenced_and_its_open_transaction_ends(broker, topic, producer):
+    producer.begin()
+    producer.send([output(topic, b"zombie")])
+    successor = TaskProducer({"bootstrap.servers": broker}, f"id-{topic}", f"group-{topic}")
+    successor.initialize()
+    with pytest.raises(TransactionFenced):
+        producer.commit({topic: 1}, 0)
+    successor.begin()
+    successor.send([output(topic, b"heir")])
+    successor.commit({topic: 1}, 0)
+    assert values(broker, topic) == [b"heir"]
+    successor.close()
+
+
+def test_the_commit_tells_the_position_after_its_last_row(topic, producer):
+    producer.begin()
+    producer.send_rows(topic, 0, [(b"a", b"1"), (b"b", None), (b"c", b"3")])
+    assert producer.commit({}, 0) == 3
+    producer.begin()
+    producer.send([output(topic)])
+    assert producer.commit({}, 0) is None
+
+
+class TestRestore:
+    @pytest.fixture
+    def store(self, tmp_path):
+        made = LocalStore(tmp_path / "0")
+        yield made
+        made.close()
+
+    def restored(self, broker, topic, store, position=0):
+        meta = StoreMeta(topic, 1, LAYOUT_VERSION, position, now_ms())
+        return restore({"bootstrap.servers": broker}, store, meta, topic=topic, partition=0)
+
+    def test_an_empty_changelog_is_restored_at_once(self, broker, topic, store):
+        assert self.restored(broker, topic, store).position == 0
+
+    def test_only_committed_rows_come_back(self, broker, topic, producer, store):
+        producer.begin()
+        producer.send_rows(topic, 0, [(b"t|a", b"1"), (b"t|b", b"1")])
+        producer.commit({}, 0)
+        producer.begin()
+        producer.send_rows(topic, 0, [(b"t|a", b"2")])
+        producer.abort()
+        producer.begin()
+        producer.send_rows(topic, 0, [(b"t|b", None)])
+        producer.commit({}, 0)
+        self.restored(broker, topic, store)
+        assert list(store.rows()) == [(b"t|a", b"1")]
+
+    def test_a_changelog_of_transaction_markers_only_ends(self, broker, topic, producer, store):
+        """Waiting for a record instead of a position would hang here."""
+        for _ in range(3):
+            producer.begin()
+            producer.send_rows(topic, 0, [(b"t|a", b"1")])
+            producer._producer.flush(5)  # else the abort would take them back unsent
+            producer.abort()
+        assert self.restored(broker, topic, store).position > 0
+        assert list(store.rows()) == []
+
+    def test_a_store_ahead_of_the_log_is_recognised(self, broker, topic, store):
+        assert self.restored(broker, topic, store, position=50) is None
