@@ -1,0 +1,24 @@
+"""Step 5, capability: can the location handle this kind of order and these goods?
+
+Fence: it offers the service type, and has every capability that a variant needs (hazmat, cold chain, oversize,
+battery) or that the rules demand for business customers (papers). An unknown variant has unknown needs: nobody can.
+"""
+
+from collections.abc import Collection, Sequence
+
+from processors.routing.words import OK, Verdict
+
+
+def fence_service(service_type: str, services: Collection[str]) -> Verdict:
+    """Whether the kind of order is offered."""
+    return OK if service_type in services else Verdict.SERVICE_TYPE_MISSING
+
+
+def fence(needs: Sequence[str] | None, capabilities: Collection[str]) -> Verdict:
+    """needs: what the goods and the customer need; None when a variant is unknown."""
+    if needs is None:
+        return Verdict.UNKNOWN_VARIANT
+    for need in needs:
+        if need not in capabilities:
+            return Verdict.CAPABILITY_MISSING
+    return OK

@@ -1,0 +1,64 @@
+"""Step 7, cost: what would it cost to send the order from here?
+
+Landed cost = shipping (base + started kilograms) + handling (per shipment and per unit) + supplier cost, in the
+merchant's currency. Fence: over the order's ceiling already for the cheapest single unit (whole plans are held to the
+ceiling by the plan search), or a currency without an exchange rate. Rating: of the whole order sent from here, so that
+candidates compare like with like, and without the supplier cost, which belongs to the variant and is the same from
+everywhere: with it, dear goods would drown the difference.
+"""
+
+from collections.abc import Mapping, Sequence
+from operator import mul
+
+import msgspec
+
+from processors.routing.rules import MILLION, Rules
+from processors.routing.score import rate
+from processors.routing.steps.carrier import Arrivals, cheapest
+from processors.routing.words import OK, Verdict
+
+
+class Bill(msgspec.Struct, frozen=True):
+    """What the order's units cost and weigh, by variant, wherever they come from."""
+
+    weight_g: tuple[int, ...]
+    supplier_minor: tuple[int, ...]
+
+
+def converted(amount_minor: int, rate_e6: int) -> int:
+    """An amount in another currency, rounded half up."""
+    return (amount_minor * rate_e6 + MILLION // 2) // MILLION
+
+
+def exchange_rate_e6(currency: str, into: str, *, rates_e6: Mapping[str, int]) -> int | None:
+    """Millionths of a minor unit of `into` for one minor unit of `currency`; None when no rule says."""
+    return MILLION if currency == into else rates_e6.get(currency)
+
+
+def kilograms(weight_g: int) -> int:
+    """Started kilograms; a parcel has at least one."""
+    return (weight_g + 999) // 1_000 if weight_g > 0 else 1
+
+
+def landed(bill: Bill, takes: Sequence[int], *, in_time: Arrivals, handling: tuple[int, int]) -> int:
+    """Landed cost of so many units, by variant, in one shipment by the cheapest account for their weight.
+
+    handling: (per shipment, per unit)
+    """
+    shipping_minor = cheapest(in_time, kilograms(total(bill.weight_g, takes)))[0]
+    return shipping_minor + handling[0] + handling[1] * sum(takes) + total(bill.supplier_minor, takes)
+
+
+def total(each: Sequence[int], takes: Sequence[int]) -> int:
+    """Σ value of one unit · units, over the variants."""
+    return sum(map(mul, each, takes))
+
+
+def fence(least_minor: int, ceiling_minor: int | None) -> Verdict:
+    """least_minor: landed cost of the least it could ship."""
+    return OK if ceiling_minor is None or least_minor <= ceiling_minor else Verdict.OVER_COST_CEILING
+
+
+def rating(cost_minor: int, rules: Rules) -> int:
+    """cost_minor: shipping and handling of the whole order. Cheaper is better."""
+    return rate(cost_minor, worst=rules.cost_worst_minor, best=rules.cost_best_minor)
