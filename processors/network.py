@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from processors.routing.rules import DEFAULT_RULES, Rules
+from processors.rules import DEFAULT_RULES, Rules
 from schemas.records.base import Record
 from schemas.records.network import (
     CarrierAccountDefined,

@@ -78,8 +78,10 @@ class Context(Protocol):
     network: "Network"
     """The reference data in force."""
 
-    source: Source
-    """Where the record was read."""
+    @property
+    def source(self) -> Source:
+        """Where the record was read."""
+        ...
 
     signer: str | None
     """Owner of the key that signed the record (`acme|partner_x`, a tenant `acme`, or `fsn` for the worker itself);
@@ -107,7 +109,8 @@ class Context(Protocol):
 
     def wake(self, due_at: int, kind: str, key: str) -> None:
         """Set a timer: `TIMERS[kind](key, ctx)` runs on the first tick at or after due_at. Setting the same
-        (due_at, kind, key) twice sets one timer."""
+        (due_at, kind, key) twice sets one timer.
+        """
         ...
 
     def unwake(self, due_at: int, kind: str, key: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from processors.network import Network
-from processors.routing.rules import DEFAULT_RULES, Rules
+from processors.rules import DEFAULT_RULES, Rules
 
 WORKER: Final = "fsn"
 """The signer of what FSN's own tasks write: it may speak for every tenant."""

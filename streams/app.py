@@ -8,7 +8,7 @@ as long (see docs/decisions). Names are checked here before Faust sees them, for
 import importlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from zoneinfo import reset_tzpath
 
 import faust
@@ -31,7 +31,7 @@ from streams.settings import Settings
 from streams.signatures import KeyRing
 from streams.task import CHANGELOG
 from streams.telemetry import Metrics
-from streams.transport import BatchTransport
+from streams.transport import BatchConsumer, BatchTransport
 from streams.web import add_pages
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def build_app(topology: Topology, settings: Settings) -> faust.App:
     )
     engine = Engine(runtime, lambda: app.consumer, lambda: app.rebalancing)
     app.transport = BatchTransport(app.conf.broker, app, engine)
-    app.assignor.partitions = topology.partitions
+    cast(TaskAssignor, app.assignor).partitions = topology.partitions
     for name in engine.runtime.source_names:
         app.topics.add(app.topic(name, key_type=bytes, value_type=bytes, acks=False))
     _connect(app, engine, topology)
@@ -131,13 +131,13 @@ def _connect(app: faust.App, engine: Engine, topology: Topology) -> None:
     leader = Leader(topology, runtime.client, runtime.codec, runtime.network)
     reader = NetworkReader(runtime.client, runtime.codec, runtime.network)
 
-    async def assigned(_: Any, partitions: Any, **__: Any) -> None:
-        await engine.on_assigned(partitions)
+    async def assigned(_: Any, /, *arguments: Any, **__: Any) -> None:
+        await engine.on_assigned(*arguments)
 
-    async def revoked(_: Any, partitions: Any, **__: Any) -> None:
-        await engine.on_revoked(partitions)
+    async def revoked(_: Any, /, *arguments: Any, **__: Any) -> None:
+        await engine.on_revoked(*arguments)
 
-    async def stopping(_: Any, **__: Any) -> None:
+    async def stopping(_: Any, /, *_arguments: Any, **__: Any) -> None:
         await engine.close()
         leader.close()
 
@@ -152,7 +152,7 @@ def _connect(app: faust.App, engine: Engine, topology: Topology) -> None:
     @app.timer(interval=LEADER_INTERVAL_S)
     async def lead(app: faust.App) -> None:
         leader.serve(leading=app.is_leader() and engine.is_ready)
-        engine.measure_lag(app.consumer._thread.stable_ends())
+        engine.measure_lag(cast(BatchConsumer, app.consumer).stable_ends())
 
 
 def _check_topics(topology: Topology, settings: Settings) -> None:

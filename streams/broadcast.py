@@ -18,7 +18,7 @@ from processors.network import Network, fold
 from schemas.codec import Codec
 from schemas.errors import SchemaError
 from schemas.records.base import Record
-from streams.fetcher import PatientConsumer, aiokafka_security
+from streams.fetcher import PatientConsumer, aiokafka_security, found_ended
 from streams.inbox import TopicPartition
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class NetworkReader:
                 records = [record for batch in fetched.values() for record in batch]
                 if records:
                     self._copy.add([(record.offset, record.timestamp, self._decoded(record)) for record in records])
-                if source in consumer._fetcher.ended:
+                if found_ended(consumer, source):
                     self._copy.complete = True
         finally:
             await consumer.stop()

@@ -32,7 +32,7 @@ def open_store(path: Path, *, changelog: str, partitions: int) -> tuple[LocalSto
     wanted = StoreMeta(changelog, partitions, LAYOUT_VERSION, 0, now_ms())
     try:
         store = LocalStore(path)
-    except Exception as error:  # rocksdict raises bare Exception for every corruption
+    except Exception as error:  # noqa: BLE001 - rocksdict raises bare Exception for every corruption
         log.warning("dropping the local store %s, which cannot be opened: %s", path, error)
         LocalStore.drop(path)
         return LocalStore(path), wanted
@@ -114,7 +114,9 @@ def _apply(
         if messages:
             heard_at = monotonic()
         elif monotonic() - heard_at > SILENCE_MAX_S:
-            raise RestoreError(f"the broker sent nothing of the changelog for {SILENCE_MAX_S:.0f} s at {position}/{high}")
+            raise RestoreError(
+                f"the broker sent nothing of the changelog for {SILENCE_MAX_S:.0f} s at {position}/{high}"
+            )
         if rows or ended:
             meta = StoreMeta(meta.changelog, meta.partitions, meta.layout, position, now_ms())
             store.write(rows, meta)

@@ -63,7 +63,9 @@ class Engine:
             if not task.inbox.full(topic)
         }
 
-    def receive(self, records: Mapping[TopicPartition, Sequence[Any]], ended: Mapping[TopicPartition, int], round_number: int) -> None:
+    def receive(
+        self, records: Mapping[TopicPartition, Sequence[Any]], ended: Mapping[TopicPartition, int], round_number: int
+    ) -> None:
         """Hand fetched records to their tasks, then what was found ended before them."""
         tasks = self.tasks
         for tp, batch in records.items():
@@ -79,11 +81,13 @@ class Engine:
 
     async def seek(self, partition: int, offsets: Mapping[str, int]) -> None:
         """Step 4 of a task's assignment."""
-        await self._consumer().seek_wait({TopicPartition(topic, partition): offset for topic, offset in offsets.items()})
+        await self._consumer().seek_wait(
+            {TopicPartition(topic, partition): offset for topic, offset in offsets.items()}
+        )
 
     async def confirm_membership(self, partition: int) -> bool:
         """Whether the partition is ours once no rebalance is under way."""
-        while self._is_rebalancing():
+        while self._is_rebalancing():  # noqa: ASYNC110 - Faust offers a flag, no event
             await asyncio.sleep(0.1)
         return partition in self._assigned
 

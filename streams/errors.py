@@ -1,14 +1,14 @@
 """What can go wrong in the engine, as a tree.
 
-    StreamsError
-    ├── ConfigurationError        wrong settings or keys: fails at start, names the setting
-    ├── RestoreError              the changelog cannot be read to its end
-    ├── StoreError                the local store cannot be read
-    ├── OutputTooLarge            an output or changelog row would exceed its topic's limit (names the input)
-    └── TransactionError          the outcome of one transaction
-        ├── TransactionAborted    certain: nothing of it exists; may be retried from memory
-        ├── TransactionUnknown    nobody knows: never retry from memory, read the log again
-        └── TransactionFenced     another producer owns the transactional id, or the broker timed ours out
+StreamsError
+├── ConfigurationError        wrong settings or keys: fails at start, names the setting
+├── RestoreError              the changelog cannot be read to its end
+├── StoreError                the local store cannot be read
+├── OutputTooLarge            an output or changelog row would exceed its topic's limit (names the input)
+└── TransactionError          the outcome of one transaction
+    ├── TransactionAborted    certain: nothing of it exists; may be retried from memory
+    ├── TransactionUnknown    nobody knows: never retry from memory, read the log again
+    └── TransactionFenced     another producer owns the transactional id, or the broker timed ours out
 """
 
 

@@ -66,6 +66,8 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
 class PatientConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
     """aiokafka's consumer with the patient fetcher."""
 
+    _fetcher: Any
+
     async def start(self) -> None:
         """Start, and put the patient fetcher in place of the default one before anything is fetched."""
         await super().start()
@@ -84,6 +86,11 @@ class PatientConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
             isolation_level=self._isolation_level,
         )
         await impatient.close()
+
+
+def found_ended(consumer: PatientConsumer, tp: TopicPartition) -> bool:
+    """Whether a fetch has found this topic partition at its last stable offset."""
+    return tp in consumer._fetcher.ended  # noqa: SLF001 - our own consumer
 
 
 def aiokafka_security(client: Mapping[str, Any]) -> dict[str, Any]:

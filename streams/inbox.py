@@ -150,8 +150,7 @@ def merge(chunks: Mapping[str, Sequence[Any]], order: Mapping[str, int]) -> list
     for topic, chunk in chunks.items():
         position, latest = order[topic], 0
         for record in chunk:
-            if record.timestamp > latest:
-                latest = record.timestamp
+            latest = max(latest, record.timestamp)
             keyed.append((latest, position, record.offset, record))
     keyed.sort(key=_merge_key)
     return [entry[3] for entry in keyed]

@@ -136,28 +136,19 @@ class Machine:
     def _process(self, raw: Any, unit: UnitOfWork, counts: Counts, *, strict: bool) -> None:
         counts.records += 1
         plan = self._plans[raw.topic]
-        raw_key = raw.key
+        unit.begin_record(raw)
         try:
+            raw_key = raw.key
             if raw_key is None:
-                unit.begin_record(raw, "", None)
                 raise Refused(Reason.KEY_MISMATCH, f"the record has no key; {raw.topic} needs one")
             if not plan.broadcast and self._partition_of(raw_key) != self._partition:
-                unit.begin_record(raw, "", None)
                 self._forward(raw, unit, counts)
                 return
-            signer = None
             if plan.signed and self._keys is not None:
-                signer = self._keys.signer(plan.raw_name, raw_key, raw.value or b"", raw.headers or ())
-                if signer is None:
-                    unit.begin_record(raw, "", None)
-                    raise Refused(Reason.FORGED, f"no valid signature: {raw.topic} must be signed (see docs/contracts.md)")
-            unit.begin_record(raw, raw_key.decode(), signer)
+                unit.signer = self._proven_signer(plan, raw)
+            unit.key = raw_key.decode()
             record = self._decode(raw.value or b"")
-            handlers = plan.handlers.get(type(record))
-            if handlers is None:
-                detail = f"{type(record).__name__} is not declared for {raw.topic}"
-                raise Refused(Reason.UNDECLARED_RECORD, detail)
-            for handler in handlers:
+            for handler in self._handlers(plan, record):
                 handler(record, unit)
             if strict:
                 unit.check_rows()
@@ -175,6 +166,24 @@ class Machine:
             log.exception("processor failed on %s", position_of(raw))
             self._bury(raw, unit, counts, Reason.PROCESSOR_ERROR, f"{type(error).__name__}: {error}")
 
+    def _proven_signer(self, plan: _TopicPlan, raw: Any) -> str:
+        assert self._keys is not None
+        signer = self._keys.signer(plan.raw_name, raw.key, raw.value or b"", raw.headers or ())
+        if signer is None:
+            raise Refused(
+                Reason.FORGED,
+                f"{raw.topic} must be signed and this record is not, or not by a known key: send the headers "
+                "fsn-key-id and fsn-signature (HMAC-SHA256 over topic|key|value)",
+            )
+        return signer
+
+    def _handlers(self, plan: _TopicPlan, record: Any) -> list[Handler]:
+        handlers = plan.handlers.get(type(record))
+        if handlers is None:
+            detail = f"{type(record).__name__} is not declared for {plan.raw_name.decode()}: see topology.yaml"
+            raise Refused(Reason.UNDECLARED_RECORD, detail)
+        return handlers
+
     def _tick(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:
         counts.records += 1
         try:
@@ -182,7 +191,7 @@ class Machine:
             if not isinstance(record, Tick):
                 raise SchemaError(f"{type(record).__name__} is not a Tick")
         except SchemaError as error:
-            unit.begin_record(raw, "", None)
+            unit.begin_record(raw)
             self._bury(raw, unit, counts, Reason.UNDECODABLE, str(error))
             return
         for timer in unit.tick(record.at):
@@ -196,12 +205,12 @@ class Machine:
             except Exception as error:
                 log.exception("timer %s failed", timer)
                 self._bury_timer(raw, unit, counts, timer, error)
-        unit.begin_record(raw, "", None)
+        unit.begin_record(raw)
         unit.put(ENGINE, "now", Instant(unit.now_at))
 
     def _change_network(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:
         counts.records += 1
-        unit.begin_record(raw, "", None)
+        unit.begin_record(raw)
         try:
             record = self._decode(raw.value or b"")
         except SchemaError as error:
@@ -215,7 +224,9 @@ class Machine:
     def _forward(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:
         headers = tuple(raw.headers or ())
         if any(name == FORWARDED_HEADER for name, _ in headers):
-            raise Refused(Reason.WRONG_PARTITION, "forwarded once already and wrong again: check the topic's partitions")
+            raise Refused(
+                Reason.WRONG_PARTITION, "forwarded once already and wrong again: check the topic's partitions"
+            )
         counts.forwarded += 1
         unit.outputs.append(
             Output(
@@ -239,7 +250,9 @@ class Machine:
         unit.rollback()
         counts.dead[Reason.PROCESSOR_ERROR.value] = counts.dead.get(Reason.PROCESSOR_ERROR.value, 0) + 1
         detail = f"timer {timer[1]} of {timer[2]}: {type(error).__name__}: {error}"
-        unit.emit(DEAD_LETTERS, f"{position_of(raw)}|{timer[1]}", self._sealer.seal(raw, Reason.PROCESSOR_ERROR, detail))
+        unit.emit(
+            DEAD_LETTERS, f"{position_of(raw)}|{timer[1]}", self._sealer.seal(raw, Reason.PROCESSOR_ERROR, detail)
+        )
 
 
 def network_wanted(record_value: bytes, decode: Callable[[bytes], Any]) -> int:

@@ -41,6 +41,7 @@ class Partitioner:
         self._known: dict[bytes, int] = {}
 
     def __call__(self, key: bytes) -> int:
+        """The key's partition."""
         partition = self._known.get(key)
         if partition is None:
             partition = (murmur2(key) & 0x7FFFFFFF) % self.partitions

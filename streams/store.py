@@ -9,7 +9,7 @@ due timers are a prefix in firing order.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from shutil import rmtree
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from rocksdict import Options, Rdict, WriteBatch, WriteOptions
@@ -85,7 +85,8 @@ class LocalStore:
     def due_timers(self, from_at: int, to_at: int) -> Iterator[bytes]:
         """Keys of timers with from_at ≤ due ≤ to_at, in firing order."""
         end = f"~{to_at + 1:0{DUE_DIGITS}d}".encode()
-        for key in self._db.keys(from_key=f"~{from_at:0{DUE_DIGITS}d}".encode()):
+        for found in self._db.keys(from_key=f"~{from_at:0{DUE_DIGITS}d}".encode()):
+            key = cast(bytes, found)  # raw mode: keys are bytes
             if key >= end:
                 return
             yield key
@@ -94,7 +95,7 @@ class LocalStore:
         """Every row and timer, in key order."""
         for key, value in self._db.items():
             if key != META_KEY:
-                yield key, value
+                yield cast(bytes, key), value
 
     def close(self) -> None:
         """Release the files."""

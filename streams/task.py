@@ -111,7 +111,9 @@ class Task:
                     return
             except TransactionError as error:
                 self.ready = False
-                log.warning("task %d: outcome of the transaction unknown, reading the log again: %s", self.partition, error)
+                log.warning(
+                    "task %d: outcome of the transaction unknown, reading the log again: %s", self.partition, error
+                )
             except StreamsError as error:
                 self.ready = False
                 log.error("task %d: %s", self.partition, error)
@@ -130,8 +132,9 @@ class Task:
         runtime = self._runtime
         self._producer = await asyncio.to_thread(self._new_producer)
         offsets = await asyncio.to_thread(self._committed)
-        self._store, self._meta = await asyncio.to_thread(self._restored)
-        unit = UnitOfWork(runtime.topology, (ENGINE_STAGE, *runtime.stages), runtime.codec, self._store)
+        store, meta = await asyncio.to_thread(self._restored)
+        self._store, self._meta = store, meta
+        unit = UnitOfWork(runtime.topology, (ENGINE_STAGE, *runtime.stages), runtime.codec, store)
         await self._recall(unit)
         self._unit = unit
         self._machine = Machine(
@@ -148,7 +151,7 @@ class Task:
         self.ready = True
         took = perf_counter() - started
         runtime.metrics.restore_seconds.observe(took)
-        log.info("task %d ready after %.2f s at changelog offset %d", self.partition, took, self._meta.position)
+        log.info("task %d ready after %.2f s at changelog offset %d", self.partition, took, meta.position)
 
     def _new_producer(self) -> TaskProducer:
         runtime = self._runtime

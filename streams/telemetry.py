@@ -20,7 +20,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         registry = self.registry
         self.records_in = Counter("fsn_records_in", "Records processed", ["topic"], registry=registry)
-        self.records_out = Counter("fsn_records_out", "Records committed to output topics", ["topic"], registry=registry)
+        self.records_out = Counter(
+            "fsn_records_out", "Records committed to output topics", ["topic"], registry=registry
+        )
         self.transactions = Counter("fsn_transactions", "Transactions by outcome", ["outcome"], registry=registry)
         self.batch_records = Histogram("fsn_batch_records", "Records per batch", buckets=RECORDS, registry=registry)
         self.process_seconds = Histogram("fsn_process_seconds", "Computing a batch", buckets=SECONDS, registry=registry)
@@ -32,7 +34,9 @@ class Metrics:
             "fsn_restore_seconds", "From assignment to ready, per task", buckets=SECONDS, registry=registry
         )
         self.restore_rows_left = Gauge("fsn_restore_offsets_left", "Changelog left", ["partition"], registry=registry)
-        self.lag = Gauge("fsn_lag_records", "Last stable offset minus position", ["topic", "partition"], registry=registry)
+        self.lag = Gauge(
+            "fsn_lag_records", "Last stable offset minus position", ["topic", "partition"], registry=registry
+        )
         self.dead_letters = Counter("fsn_dead_letters", "Records dead-lettered", ["reason"], registry=registry)
         self.forwarded = Counter("fsn_forwarded", "Records forwarded to their own partition", registry=registry)
         self.stale_feeds = Gauge("fsn_stale_feeds", "Feeds that are stale now", registry=registry)

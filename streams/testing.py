@@ -163,7 +163,7 @@ class TopologyDriver:
 
     def run(self) -> None:
         """Process until no partition has work."""
-        while any([self._step(task) for task in self._tasks]):
+        while sum(self._step(task) for task in self._tasks):
             pass
 
     def _step(self, task: _MemoryTask) -> bool:

@@ -12,13 +12,13 @@ tests/streams/test_transport.py fails when one of them moves.
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
 
 from streams.fetcher import PatientConsumer
+from streams.inbox import TopicPartition
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +30,13 @@ FETCH_RECORDS_MAX: Final = 10_000
 class Receiver(Protocol):
     """Who takes the records: the engine."""
 
-    def ready_partitions(self) -> set[TP]:
+    def ready_partitions(self) -> set[TopicPartition]:
         """Topic-partitions whose task wants records now."""
         ...
 
-    def receive(self, records: Mapping[TP, Sequence[Any]], ended: Mapping[TP, int], round_number: int) -> None:
+    def receive(
+        self, records: Mapping[TopicPartition, Sequence[Any]], ended: Mapping[TopicPartition, int], round_number: int
+    ) -> None:
         """Fetched records, and in which fetch round each topic-partition was last found at its end."""
         ...
 
@@ -69,7 +71,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         )
 
     async def _fetch_records(
-        self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
+        self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
     ) -> Any:
         fetcher = consumer._fetcher
         # Taken before the records: what was found ended then has been handed over by earlier calls.
@@ -77,7 +79,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         return records, ended, max(round_number, fetcher.round_number)
 
-    def stable_ends(self) -> Mapping[TP, int]:
+    def stable_ends(self) -> Mapping[TopicPartition, int]:
         """Last stable offsets as last heard; for lag only."""
         consumer = self._consumer
         return {} if consumer is None else dict(consumer._fetcher.stable_ends)
@@ -90,6 +92,10 @@ class BatchConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def stable_ends(self) -> Mapping[TopicPartition, int]:
+        """Last stable offsets as last heard; for lag only."""
+        return cast(_ConsumerThread, self._thread).stable_ends()
 
     async def perform_seek(self) -> None:
         """Only the assignment sequence seeks."""
@@ -106,13 +112,13 @@ class BatchConsumer(driver.Consumer):
         try:
             while not (should_stop() or fetcher_should_stop()):
                 if not self.flow_active:
-                    await self.wait(self.can_resume_flow)
+                    await self.wait(self.can_resume_flow.wait())
                     continue
                 ready = self.receiver.ready_partitions()
                 if not ready:
                     await self.sleep(POLL_S / 4)
                     continue
-                fetched = await self._thread.getmany(ready, POLL_S)
+                fetched: Any = await self._thread.getmany(cast(Any, ready), POLL_S)
                 if fetched:
                     self.receiver.receive(*fetched)
                 await asyncio.sleep(0)
@@ -135,6 +141,6 @@ class BatchTransport(driver.Transport):
 
     def create_consumer(self, callback: Any, **kwargs: Any) -> BatchConsumer:
         """The consumer, knowing its receiver."""
-        consumer: BatchConsumer = super().create_consumer(callback, **kwargs)
+        consumer: Any = super().create_consumer(callback, **kwargs)
         consumer.receiver = self.receiver
-        return consumer
+        return cast(BatchConsumer, consumer)

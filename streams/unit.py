@@ -133,7 +133,7 @@ class UnitOfWork:
 
     # what the engine does ---------------------------------------------------------------------------------------
 
-    def begin_record(self, raw: Any, key: str, signer: str | None) -> None:
+    def begin_record(self, raw: Any) -> None:
         """Set a savepoint and look at the next record."""
         self._journal.clear()
         self._outputs_saved = len(self.outputs)
@@ -141,8 +141,8 @@ class UnitOfWork:
         self.event_at = raw.timestamp
         if not self.ticked_at:
             self.now_at = raw.timestamp
-        self.key = key
-        self.signer = signer
+        self.key = ""
+        self.signer = None
 
     def begin_timer(self, due: tuple[int, str, str]) -> None:
         """Set a savepoint and look at a due timer, which is gone from now on."""

@@ -25,7 +25,7 @@ import msgspec
 
 from processors.ledger.rows import Alert, Ledger, Placed, Proof, Recorded, Shipment
 from processors.money import percentage
-from processors.routing.rules import Rules
+from processors.rules import Rules
 
 LATE_ENTRY: Final = "LATE_ENTRY"
 

@@ -14,7 +14,7 @@ from processors.network import Network
 from processors.routing import geo
 from processors.routing.calendars import DAY_MS, Cutoff, arrival, cutoffs, zone
 from processors.routing.facts import Offer, Offers, OrderFacts
-from processors.routing.rules import Rules
+from processors.rules import Rules
 from processors.routing.score import weights_of
 from processors.routing.steps import capability, carrier, cost, region
 from processors.routing.steps.carrier import CLICK_AND_COLLECT, COLLECTED, Arrivals, Tariff

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from operator import mul
 from typing import Final
 
-from processors.routing.rules import MILLION, Rules
+from processors.rules import MILLION, Rules
 
 NOT_RATED: Final = -1
 

@@ -13,7 +13,7 @@ from processors.network import Network
 from processors.routing.candidate import Lane, lanes_of, needs_of
 from processors.routing.facts import Known, OrderFacts, Shortlist
 from processors.routing.geo import distance_m, point
-from processors.routing.rules import Rules
+from processors.rules import Rules
 from processors.routing.steps import capability, proximity, region
 from processors.routing.words import BY_WORD, OK, WORD, Verdict
 

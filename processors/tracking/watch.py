@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from processors.routing.rules import HOUR_MS
+from processors.rules import HOUR_MS
 from processors.step import ABSENT, Context, stable_id
 from processors.tenants import shortest_ms, tenant_of
 from processors.tracking.parcel import FINAL, PARCELS, Parcel, carrier_of, parcel_of

@@ -186,7 +186,7 @@ class RuleSetPublished(Record):
     rule_set_id: tenant-qualified id
     version: counts from 1; each decision names it
     document: the YAML text as its author wrote it
-    compiled: the checked rules as MessagePack, in the layout of `processors.routing.rules.Rules`
+    compiled: the checked rules as MessagePack, in the layout of `processors.rules.Rules`
     """
 
     rule_set_id: str

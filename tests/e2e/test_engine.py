@@ -114,9 +114,7 @@ def test_a_local_store_that_is_gone_is_rebuilt_from_the_changelog(brokers, worke
 
 def test_an_aborted_batch_in_a_source_topic_leaves_no_trace(brokers, worker):
     worker.wait_ready()
-    fickle = Producer(
-        {"bootstrap.servers": brokers, "transactional.id": "fickle", "partitioner": "murmur2_random"}
-    )
+    fickle = Producer({"bootstrap.servers": brokers, "transactional.id": "fickle", "partitioner": "murmur2_random"})
     fickle.init_transactions(10)
     for outcome in ("abort", "commit", "abort"):
         fickle.begin_transaction()

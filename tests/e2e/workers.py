@@ -39,7 +39,7 @@ class Worker:
             "FSN_STATE_DIR": str(state_dir),
             "FSN_WEB_PORT": str(web_port),
             "FSN_LOG_FORMAT": "text",
-            "PYTHONPATH": os.getcwd(),
+            "PYTHONPATH": str(Path.cwd()),
             **settings,
         }
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -122,5 +122,3 @@ def read_committed(brokers: str, topic: str, partitions: int = 4) -> list:
         consumer.close()
     assert len(ended) == partitions, f"{topic}: only partitions {sorted(ended)} were read to their end"
     return found
-
-

@@ -16,4 +16,7 @@ def test_murmur2_is_kafkas(key):
 
 def test_a_remembered_key_stays_where_it_was():
     partition_of = Partitioner(12)
-    assert [partition_of(b"acme|var_1")] * 2 == [partition_of(b"acme|var_1"), (murmur2(b"acme|var_1") & 0x7FFFFFFF) % 12]
+    assert [partition_of(b"acme|var_1")] * 2 == [
+        partition_of(b"acme|var_1"),
+        (murmur2(b"acme|var_1") & 0x7FFFFFFF) % 12,
+    ]

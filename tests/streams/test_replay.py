@@ -22,7 +22,9 @@ def recorded_run(seed):
         reason = chance.choice(["receipt", "receipt", "damage", "crash"])
         record = StockDelta("f", variant, variant, None, "s", number, None, chance.randrange(9), reason, None, 0)
         at = 1_000 + number * 700 - chance.randrange(2_000)
-        driver._append("stock-deltas", driver._partition_of(variant.encode()), variant.encode(), CODEC.encode(record), at)
+        driver._append(
+            "stock-deltas", driver._partition_of(variant.encode()), variant.encode(), CODEC.encode(record), at
+        )
         if chance.random() < 0.2:
             driver.run()
         if chance.random() < 0.1:
@@ -35,9 +37,7 @@ def replayed(driver, partition, logs=None):
     logs = logs or {topic: driver.logs[topic, partition] for topic in TOPOLOGY.source_topics}
     manifests = [CODEC.decode(raw.value) for raw in driver.logs["task-manifests", partition]]
     return list(
-        replay(
-            TOPOLOGY, [tally.STAGE], partition=partition, logs=logs, manifests=manifests, network=driver.network
-        )
+        replay(TOPOLOGY, [tally.STAGE], partition=partition, logs=logs, manifests=manifests, network=driver.network)
     )
 
 
@@ -55,7 +55,16 @@ def test_a_changed_input_is_noticed():
     logs = {topic: list(driver.logs[topic, 0]) for topic in TOPOLOGY.source_topics}
     index, raw = next((i, raw) for i, raw in enumerate(logs["stock-deltas"]) if b"receipt" in raw.value)
     changed = CODEC.decode(raw.value)
-    value = CODEC.encode(StockDelta(*[*(getattr(changed, field) for field in changed.__struct_fields__[:7]),
-                                      changed.quantity + 1, "receipt", None, 0]))
+    value = CODEC.encode(
+        StockDelta(
+            *[
+                *(getattr(changed, field) for field in changed.__struct_fields__[:7]),
+                changed.quantity + 1,
+                "receipt",
+                None,
+                0,
+            ]
+        )
+    )
     logs["stock-deltas"][index] = type(raw)(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, value)
     assert not all(transaction.matches for transaction in replayed(driver, 0, logs))

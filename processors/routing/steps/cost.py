@@ -12,7 +12,7 @@ from operator import mul
 
 import msgspec
 
-from processors.routing.rules import MILLION, Rules
+from processors.rules import MILLION, Rules
 from processors.routing.score import rate
 from processors.routing.steps.carrier import Arrivals, cheapest
 from processors.routing.words import OK, Verdict

@@ -9,7 +9,7 @@ the location excluded that declined, rejected or short-picked.
 from collections.abc import Sequence
 from typing import Final
 
-from processors.routing.rules import Rules
+from processors.rules import Rules
 from processors.routing.words import OK, Verdict
 
 STOCK_HELPS: Final = (Verdict.STOCK_SHORT, Verdict.GAPPED, Verdict.TOO_MANY_SHIPMENTS)

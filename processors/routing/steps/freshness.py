@@ -6,7 +6,7 @@ it nothing (or, without splitting, not everything). Rating: age, from 0 to the l
 """
 
 from processors.routing.facts import Offer
-from processors.routing.rules import MILLION
+from processors.rules import MILLION
 from processors.routing.words import OK, Verdict
 
 

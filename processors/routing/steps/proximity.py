@@ -3,7 +3,7 @@
 Fence: beyond the rules' maximum distance, if any. Rating: great-circle distance, nearer is better.
 """
 
-from processors.routing.rules import Rules
+from processors.rules import Rules
 from processors.routing.score import rate
 from processors.routing.words import OK, Verdict
 

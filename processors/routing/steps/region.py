@@ -7,7 +7,7 @@ destination's area lies in one of them. Rating: the rank among the merchant's pr
 
 from collections.abc import Sequence
 
-from processors.routing.rules import MILLION, Rules
+from processors.rules import MILLION, Rules
 from processors.routing.score import NOT_RATED
 from processors.routing.words import OK, Verdict
 

@@ -6,7 +6,7 @@ slack between arrival and promise; where nothing was promised nothing is fenced,
 the rules assume.
 """
 
-from processors.routing.rules import Rules
+from processors.rules import Rules
 from processors.routing.score import rate
 from processors.routing.steps.carrier import Arrivals
 from processors.routing.words import OK, Verdict

@@ -8,7 +8,7 @@ would be assigned to the location if it were asked first.
 from collections.abc import Sequence
 
 from processors.routing.facts import Offer
-from processors.routing.rules import MILLION
+from processors.rules import MILLION
 from processors.routing.words import OK, Verdict
 
 

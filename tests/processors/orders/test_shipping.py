@@ -1,0 +1,182 @@
+"""What left, what it should cost, and what tracking says of it."""
+
+import msgspec
+import pytest
+
+from processors.orders.rows import Phase
+from processors.reasons import Reason
+from schemas.records.assignments import ItemQuantity
+from schemas.records.finance import OrderFulfilled, ReferenceLinked
+from schemas.records.shipments import ShipmentLinked, Tracked
+from schemas.records.stock import ConsumeStock, RouteStock
+from tests.processors.orders.world import (
+    BERLIN,
+    DHL,
+    LACE,
+    MERCHANT,
+    ORDER,
+    PARIS,
+    RULES,
+    SHOE,
+    SOCK,
+    T0,
+    asked,
+    bench,
+    line,
+    order,
+    part_at,
+    place_in_one_hop,
+    place_split,
+    rejects,
+    routed,
+    row,
+    ships,
+)
+
+
+def consumed(desk):
+    return [(c.attempt, c.variant_id, c.location_id, c.quantity, c.shipment_id) for c in asked(desk, ConsumeStock)]
+
+
+def test_what_left_is_consumed_linked_and_costed():
+    desk = bench()
+    place_in_one_hop(desk, order(line(1, SHOE, 2), line(2, SHOE, 1)))
+    desk.take()
+    assert desk.send("order-events", ORDER, ships(desk, BERLIN)) is None
+    assert consumed(desk) == [(1, SHOE, BERLIN, 3, "S1")]  # once per reservation
+    number = "acme|dhl_parcel_de|S1-0"
+    assert asked(desk, ShipmentLinked) == [ShipmentLinked(number, ORDER, "S1", BERLIN)]
+    assert asked(desk, ReferenceLinked) == [ReferenceLinked("acme|tracking|S1-0", ORDER)]
+    # 2.1 kg: three started kilograms on the German tariff, three shoes bought at 5.00
+    assert asked(desk, OrderFulfilled) == [OrderFulfilled(ORDER, "S1", BERLIN, DHL, "EUR", 400 + 3 * 50, 1_500)]
+    assert desk.take() == []
+    assert (row(desk).phase, row(desk).grants) == (Phase.FULFILLED, ())
+
+
+def test_the_same_shipment_again_changes_nothing():
+    desk = bench(partials=True)
+    place_in_one_hop(desk, order(line(1, SHOE, 2)))
+    record = ships(desk, BERLIN, item_1=1)
+    desk.send("order-events", ORDER, record)
+    desk.take()
+    before = row(desk)
+    assert desk.send("order-events", ORDER, record) is None
+    assert (row(desk), desk.take()) == (before, [])
+    assert before.phase is Phase.ASSIGNED
+    desk.send("order-events", ORDER, ships(desk, BERLIN, "S2"))
+    assert consumed(desk) == [(1, SHOE, BERLIN, 1, "S2")]
+    assert row(desk).phase is Phase.FULFILLED
+
+
+def test_two_partners_may_give_the_same_number():
+    desk = bench()
+    place_split(desk)
+    for name in (BERLIN, PARIS):
+        record = ships(desk, name)
+        desk.send("order-events", ORDER, record)
+        desk.send("order-events", ORDER, record)
+    paris = part_at(desk, PARIS).assignment_id
+    assert consumed(desk) == [(1, SHOE, BERLIN, 2, "S1"), (1, SOCK, PARIS, 3, f"S1|{paris}")]
+    assert [fact.shipment_id for fact in asked(desk, OrderFulfilled)] == ["S1", f"S1|{paris}"]
+
+
+def test_units_of_two_reservations_are_consumed_from_each():
+    desk = bench(partials=True)
+    place_in_one_hop(desk, order(line(1, SHOE, 4)), berlin=2, paris=2)
+    desk.send("order-events", ORDER, rejects(desk, PARIS))
+    desk.send("stock-offers", ORDER, routed(asked(desk, RouteStock)[0], berlin=2))
+    first, second = row(desk).parts
+    desk.send("order-events", ORDER, ships(desk, BERLIN))
+    record = msgspec.structs.replace(
+        ships(desk, BERLIN), assignment_id=second.assignment_id, items=(ItemQuantity(1, 2),)
+    )
+    desk.send("order-events", ORDER, record)
+    assert consumed(desk) == [(1, SHOE, BERLIN, 2, "S1"), (2, SHOE, BERLIN, 2, f"S1|{second.assignment_id}")]
+    assert first.location_id == second.location_id == BERLIN
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"assignment_id": "as_other"}, Reason.UNKNOWN_ASSIGNMENT),
+        ({"items": (ItemQuantity(1, 3),)}, Reason.INVALID_VALUE),
+        ({"items": (ItemQuantity(1, 1), ItemQuantity(1, 2))}, Reason.INVALID_VALUE),
+        ({"items": (ItemQuantity(1, 0),)}, Reason.INVALID_VALUE),
+        ({"items": (ItemQuantity(9, 1),)}, Reason.INVALID_VALUE),
+        ({"items": (ItemQuantity(1, 2),)}, None),
+    ],
+)
+def test_only_what_was_assigned_can_leave(changes, reason):
+    desk = bench()
+    place_in_one_hop(desk, order(line(1, SHOE, 2)))
+    before = row(desk)
+    record = msgspec.structs.replace(ships(desk, BERLIN), **changes)
+    assert desk.send("order-events", ORDER, record) is reason
+    assert (row(desk) == before) is (reason is not None)
+
+
+def test_what_left_for_an_order_never_seen_waits_for_it():
+    desk = bench()
+    place_in_one_hop(desk)
+    record = msgspec.structs.replace(ships(desk, BERLIN), order_id="acme|shop|9")
+    assert desk.send("order-events", "acme|shop|9", record) is None
+    assert [kept.kind for kept in desk.rows["pending_events"]["acme|shop|9"].events] == ["Shipped"]
+
+
+def forget(what, key):
+    def change(network):
+        del getattr(network, what)[key]
+
+    return change
+
+
+def change_account(**changes):
+    def change(network):
+        network.accounts[DHL] = msgspec.structs.replace(network.accounts[DHL], **changes)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("variant_id", "tracks", "change", "shipping_minor", "supplier_minor"),
+    [
+        (SHOE, 0, None, 450, 500),
+        (SHOE, 1, None, 450, 500),
+        (SHOE, 2, None, 850, 500),  # two parcels
+        (LACE, 1, None, 450, 125),  # bought in PLN at 0.25
+        (SHOE, 1, change_account(currency="PLN"), 113, 500),  # 112.5
+        (SHOE, 1, change_account(currency="CHF"), 0, 500),  # no rate: the bill will differ, and is shown
+        (SHOE, 1, change_account(countries=("AT",)), 0, 500),
+        (SHOE, 1, forget("accounts", DHL), 0, 500),
+        (SHOE, 1, forget("variants", SHOE), 450, 0),
+    ],
+)
+def test_expected_cost(variant_id, tracks, change, shipping_minor, supplier_minor):
+    desk = bench()
+    place_in_one_hop(desk, order(line(1, variant_id), line(2, variant_id)))
+    if change is not None:
+        change(desk.network)
+    desk.send("order-events", ORDER, ships(desk, BERLIN, tracks=tracks, item_2=1))
+    [fact] = asked(desk, OrderFulfilled)
+    assert (fact.shipping_minor, fact.supplier_cost_minor, fact.currency) == (shipping_minor, supplier_minor, "EUR")
+
+
+def test_expected_cost_without_its_merchant_is_in_the_orders_currency():
+    desk = bench()
+    place_in_one_hop(desk, order(currency="CHF"))
+    del desk.network.merchants[MERCHANT]
+    desk.send("order-events", ORDER, ships(desk, BERLIN))
+    assert asked(desk, OrderFulfilled)[0].currency == "CHF"
+
+
+def test_a_parcels_status_stays_with_its_shipment():
+    desk = bench()
+    place_in_one_hop(desk)
+    desk.send("order-events", ORDER, ships(desk, BERLIN))
+    desk.take()
+    event = Tracked(ORDER, "S1", "acme|dhl_parcel_de|S1-0", "delivered", T0, 4)
+    for record in (event, event, msgspec.structs.replace(event, shipment_id="S9", status="lost")):
+        desk.send("order-events", ORDER, record)
+    assert [(shipment.shipment_id, shipment.status) for shipment in row(desk).shipments] == [("S1", "delivered")]
+    assert desk.take() == []
+    assert RULES.max_reroutes == 2
