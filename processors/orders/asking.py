@@ -14,7 +14,7 @@ from processors.orders.planning import facts_of, shortlist_for, wanted
 from processors.orders.rows import Effort, Grant, Offered, OrderRow, Phase, row_of
 from processors.routing.words import Verdict
 from processors.step import ABSENT, Context
-from schemas.records.stock import (
+from schemas.records.reservations import (
     ReservationDenied,
     ReservationGranted,
     StockOffered,

@@ -23,8 +23,8 @@ from processors.orders.planning import (
 from processors.orders.rows import Effort, Grant, Offered, OrderRow, Part, PartLine, Phase
 from processors.routing.facts import OrderFacts, Outcome, Shortlist
 from processors.step import Context, stable_id
+from schemas.records.reservations import AskStock, ReserveLine, ReserveStock, RouteStock
 from schemas.records.routing import RoutingPlan
-from schemas.records.stock import AskStock, ReserveLine, ReserveStock, RouteStock
 
 
 def begin(row: OrderRow, ctx: Context, *, reason: str = "superseded", tier: int = 1) -> OrderRow:

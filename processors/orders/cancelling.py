@@ -23,7 +23,7 @@ from schemas.records.assignments import (
     AssignmentWithdrawn,
 )
 from schemas.records.orders import OrderCancelled
-from schemas.records.stock import RevocationAsked
+from schemas.records.reservations import RevocationAsked
 
 
 def cancelled(record: OrderCancelled, ctx: Context) -> None:

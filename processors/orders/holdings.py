@@ -9,8 +9,8 @@ import msgspec
 
 from processors.orders.rows import Grant, OrderRow, Part
 from processors.step import Context, Source
+from schemas.records.reservations import ReleaseStock, ReserveLine
 from schemas.records.routing import PlanLine
-from schemas.records.stock import ReleaseStock, ReserveLine
 
 Grants = tuple[Grant, ...]
 

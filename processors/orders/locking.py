@@ -14,8 +14,8 @@ from processors.orders.planning import rules_for
 from processors.orders.rows import Effort, Grant, OrderRow, Part, Phase
 from processors.step import Context, stable_id
 from schemas.records.assignments import AssignmentRequested
+from schemas.records.reservations import ConfirmReservation
 from schemas.records.routing import PlanLine, PlanPart, RoutingAudit, RoutingDecision, RoutingPlan
-from schemas.records.stock import ConfirmReservation
 
 
 class Basis(msgspec.Struct, frozen=True):

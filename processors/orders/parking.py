@@ -12,8 +12,8 @@ from processors.orders.rows import OrderRow, Parking, Phase
 from processors.rules import Rules
 from processors.step import Context, stable_id
 from schemas.records.operations import ReviewItem
+from schemas.records.reservations import StopWaiting, WaitForStock
 from schemas.records.routing import OrderParked
-from schemas.records.stock import StopWaiting, WaitForStock
 
 WAKE_GAP_MS = 1_000
 DOUBLED_MAX = 24

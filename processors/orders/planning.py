@@ -13,11 +13,11 @@ from processors.orders.rows import Effort, Offered, OrderRow, open_demand
 from processors.reference import FEED_STATUS, LOCATION_LOAD
 from processors.routing.facts import Known, Offer, Offers, OrderFacts, Outcome, Shortlist
 from processors.routing.pipeline import route
-from processors.rules import Rules
 from processors.routing.shortlist import shortlist
+from processors.rules import Rules
 from processors.step import ABSENT, Context
 from schemas.records.operations import FeedStatusChanged, LocationLoadChanged
-from schemas.records.stock import ReservationDenied
+from schemas.records.reservations import ReservationDenied
 
 STOCKED: Final = 1
 GAPPED: Final = 2

@@ -14,7 +14,7 @@ from processors.orders.locking import lock, own_basis
 from processors.orders.planning import corrected
 from processors.orders.rows import Effort, Grant, OrderRow, Phase
 from processors.step import Context
-from schemas.records.stock import ReservationConsumed, ReservationDenied, ReservationGranted, ReservationReleased
+from schemas.records.reservations import ReservationConsumed, ReservationDenied, ReservationGranted, ReservationReleased
 
 
 def granted(record: ReservationGranted, ctx: Context) -> None:

@@ -33,8 +33,8 @@ from processors.tenants import tenant_of
 from schemas.records.assignments import Shipped
 from schemas.records.finance import OrderFulfilled, ReferenceLinked
 from schemas.records.orders import OrderClosed
+from schemas.records.reservations import ConsumeStock
 from schemas.records.shipments import ShipmentLinked, Tracked
-from schemas.records.stock import ConsumeStock
 
 
 def shipped(record: Shipped, ctx: Context) -> None:

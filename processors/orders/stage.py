@@ -64,8 +64,7 @@ from schemas.records.assignments import (
     Shipped,
 )
 from schemas.records.orders import OrderCancelled, OrderClosed, OrderPlaced
-from schemas.records.shipments import Tracked
-from schemas.records.stock import (
+from schemas.records.reservations import (
     ReservationConsumed,
     ReservationDenied,
     ReservationGranted,
@@ -76,6 +75,7 @@ from schemas.records.stock import (
     StockUnroutable,
     StockWoken,
 )
+from schemas.records.shipments import Tracked
 
 STAGE: Final = Stage(
     name="orders",

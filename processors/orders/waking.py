@@ -17,7 +17,7 @@ from processors.orders.planning import asked_shortlist, facts_of, rules_for, sho
 from processors.orders.rows import Effort, OrderRow, Part, Phase, row_of
 from processors.rules import Rules
 from processors.step import ABSENT, Context
-from schemas.records.stock import StockWoken
+from schemas.records.reservations import StockWoken
 
 
 def woken(record: StockWoken, ctx: Context) -> None:

@@ -14,11 +14,11 @@ from processors.network import Network
 from processors.routing import geo
 from processors.routing.calendars import DAY_MS, Cutoff, arrival, cutoffs, zone
 from processors.routing.facts import Offer, Offers, OrderFacts
-from processors.rules import Rules
 from processors.routing.score import weights_of
 from processors.routing.steps import capability, carrier, cost, region
 from processors.routing.steps.carrier import CLICK_AND_COLLECT, COLLECTED, Arrivals, Tariff
 from processors.routing.words import OK, Verdict
+from processors.rules import Rules
 from processors.tenants import tenant_of
 from schemas.records.network import LocationDefined
 

@@ -12,10 +12,10 @@ from processors.routing.calendars import QUARTER_MS, local_date
 from processors.routing.candidate import Candidate, Lane, Wanted
 from processors.routing.facts import Known, Offer
 from processors.routing.plan import Takes
-from processors.rules import MILLION
 from processors.routing.score import NOT_RATED, score
 from processors.routing.steps import capability, capacity, carrier, cost, freshness, proximity, region, sla, stock
 from processors.routing.words import OK, RATED, STEPS, Verdict
+from processors.rules import MILLION
 
 STOCK, REGION, SLA, CAPACITY, COST, PROXIMITY, FRESHNESS = range(len(RATED))
 

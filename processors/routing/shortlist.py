@@ -13,9 +13,9 @@ from processors.network import Network
 from processors.routing.candidate import Lane, lanes_of, needs_of
 from processors.routing.facts import Known, OrderFacts, Shortlist
 from processors.routing.geo import distance_m, point
-from processors.rules import Rules
 from processors.routing.steps import capability, proximity, region
 from processors.routing.words import BY_WORD, OK, WORD, Verdict
+from processors.rules import Rules
 
 LEFT_BY_CHOICE: Final = (Verdict.TIER, Verdict.EXCLUDED)
 """Left out although they could serve: of several reasons these say most about what to do next."""

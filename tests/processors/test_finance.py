@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from processors.finance import KEEP_MS, RECEIVED, REFERENCES, STAGE
 from processors.network import Network, RuleSet
 from processors.reasons import Reason
-from processors.routing.rules import DEFAULT_RULES, Rules
+from processors.rules import DEFAULT_RULES, Rules
 from schemas.records.finance import FinancialRecorded, ReferenceLinked, SourceRecord
 from tests.processors.harness import Bench
 

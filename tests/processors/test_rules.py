@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from processors.network import Network, fold
-from processors.routing.rules import DAY_MS, DEFAULT_RULES, HOUR_MS, RuleError, Rules, rules_from
+from processors.rules import DAY_MS, DEFAULT_RULES, HOUR_MS, RuleError, Rules, rules_from
 from schemas.records.network import RuleSetPublished
 
 

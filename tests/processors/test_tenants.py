@@ -1,7 +1,7 @@
 """Whose an id is, and how patient a tenant is."""
 
 from processors.network import Network, RuleSet
-from processors.routing.rules import DEFAULT_RULES, Rules
+from processors.rules import DEFAULT_RULES, Rules
 from processors.tenants import shortest_ms, tenant_of
 
 

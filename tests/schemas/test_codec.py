@@ -11,7 +11,8 @@ from schemas.errors import EncodeError, EvolutionError, UndecodableError, Unknow
 from schemas.evolution import derive
 from schemas.records.base import Int32, Record
 from schemas.records.orders import OrderLine, OrderPlaced
-from schemas.records.stock import AskStock, StockDelta
+from schemas.records.reservations import AskStock
+from schemas.records.stock import StockDelta
 from schemas.registry import Registry, SchemaVersion, bundled
 from tests.schemas.making import ANY_RECORD, part, record
 

@@ -4,8 +4,8 @@ The broadcast load is a hint that keeps orders away from full locations; the loc
 A load of another local day says nothing of today. Fence: no open slot. Rating: balances the workload, 1 − used / cap.
 """
 
-from processors.rules import MILLION
 from processors.routing.words import OK, Verdict
+from processors.rules import MILLION
 from schemas.records.operations import LocationLoadChanged
 
 

@@ -12,10 +12,10 @@ from operator import mul
 
 import msgspec
 
-from processors.rules import MILLION, Rules
 from processors.routing.score import rate
 from processors.routing.steps.carrier import Arrivals, cheapest
 from processors.routing.words import OK, Verdict
+from processors.rules import MILLION, Rules
 
 
 class Bill(msgspec.Struct, frozen=True):

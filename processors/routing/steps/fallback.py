@@ -9,8 +9,8 @@ the location excluded that declined, rejected or short-picked.
 from collections.abc import Sequence
 from typing import Final
 
-from processors.rules import Rules
 from processors.routing.words import OK, Verdict
+from processors.rules import Rules
 
 STOCK_HELPS: Final = (Verdict.STOCK_SHORT, Verdict.GAPPED, Verdict.TOO_MANY_SHIPMENTS)
 """Ends that more stock at one of the candidates could change."""

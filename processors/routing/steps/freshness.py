@@ -6,8 +6,8 @@ it nothing (or, without splitting, not everything). Rating: age, from 0 to the l
 """
 
 from processors.routing.facts import Offer
-from processors.rules import MILLION
 from processors.routing.words import OK, Verdict
+from processors.rules import MILLION
 
 
 def age_ms(offer: Offer, complete_to_at: int, *, now_at: int) -> int:

@@ -3,9 +3,9 @@
 Fence: beyond the rules' maximum distance, if any. Rating: great-circle distance, nearer is better.
 """
 
-from processors.rules import Rules
 from processors.routing.score import rate
 from processors.routing.words import OK, Verdict
+from processors.rules import Rules
 
 
 def fence(distance_m: int, max_distance_m: int | None) -> Verdict:

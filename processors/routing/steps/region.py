@@ -7,9 +7,9 @@ destination's area lies in one of them. Rating: the rank among the merchant's pr
 
 from collections.abc import Sequence
 
-from processors.rules import MILLION, Rules
 from processors.routing.score import NOT_RATED
 from processors.routing.words import OK, Verdict
+from processors.rules import MILLION, Rules
 
 
 def fence(from_country: str, ships_to: Sequence[str], *, country: str, rules: Rules) -> Verdict:

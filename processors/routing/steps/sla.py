@@ -6,10 +6,10 @@ slack between arrival and promise; where nothing was promised nothing is fenced,
 the rules assume.
 """
 
-from processors.rules import Rules
 from processors.routing.score import rate
 from processors.routing.steps.carrier import Arrivals
 from processors.routing.words import OK, Verdict
+from processors.rules import Rules
 
 
 def fence(earliest_at: int, promised_at: int | None) -> Verdict:

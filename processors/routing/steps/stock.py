@@ -8,8 +8,8 @@ would be assigned to the location if it were asked first.
 from collections.abc import Sequence
 
 from processors.routing.facts import Offer
-from processors.rules import MILLION
 from processors.routing.words import OK, Verdict
+from processors.rules import MILLION
 
 
 def promisable(offer: Offer | None, wanted: int) -> int:

@@ -2,7 +2,7 @@
 
 from processors.ledger.stage import STAGE
 from processors.network import Network, RuleSet
-from processors.routing.rules import Rules
+from processors.rules import Rules
 from schemas.records.finance import FinancialRecorded, OrderFulfilled, SourceRecord
 from schemas.records.network import MerchantDefined
 from schemas.records.orders import OrderCancelled, OrderClosed, OrderPlaced

@@ -6,7 +6,7 @@ import pytest
 from processors.finance import KEEP_MS
 from processors.ledger.stage import STAGE
 from processors.reasons import Reason
-from processors.routing.rules import DEFAULT_RULES
+from processors.rules import DEFAULT_RULES
 from schemas.records.finance import LedgerEntry, OrderReconciled, ReconciliationAlert, SourceRecord
 from tests.processors.ledger.books import (
     FEE,

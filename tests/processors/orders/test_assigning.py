@@ -15,8 +15,7 @@ from schemas.records.assignments import (
 )
 from schemas.records.operations import ReviewItem
 from schemas.records.orders import OrderCancelled
-from schemas.records.routing import OrderParked, RoutingDecision
-from schemas.records.stock import (
+from schemas.records.reservations import (
     AskStock,
     ReleaseStock,
     ReserveLine,
@@ -26,6 +25,7 @@ from schemas.records.stock import (
     StockUnroutable,
     StopWaiting,
 )
+from schemas.records.routing import OrderParked, RoutingDecision
 from tests.processors.orders.test_routing import lines_of
 from tests.processors.orders.world import (
     BERLIN,

@@ -9,9 +9,9 @@ from schemas.records.assignments import AssignmentDeclined, AssignmentExpired
 from schemas.records.finance import ReferenceLinked
 from schemas.records.operations import ReviewItem
 from schemas.records.orders import OrderCancelled, OrderClosed
+from schemas.records.reservations import RouteStock
 from schemas.records.routing import OrderParked, RoutingDecision
 from schemas.records.shipments import Tracked
-from schemas.records.stock import RouteStock
 from tests.processors.orders.world import MERCHANT, OLD_SHOE, ORDER, SOCK, T0, asked, bench, line, order, row
 
 DAY_MS = 86_400_000

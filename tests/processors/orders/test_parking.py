@@ -9,8 +9,7 @@ from processors.rules import Rules
 from schemas.records.assignments import AssignmentRequested, AssignmentWithdrawalRequested
 from schemas.records.operations import ReviewItem
 from schemas.records.orders import OrderCancelled, OrderClosed
-from schemas.records.routing import OrderParked, RoutingDecision
-from schemas.records.stock import (
+from schemas.records.reservations import (
     AskStock,
     ReleaseStock,
     ReserveStock,
@@ -20,6 +19,7 @@ from schemas.records.stock import (
     StopWaiting,
     WaitForStock,
 )
+from schemas.records.routing import OrderParked, RoutingDecision
 from tests.processors.orders.world import (
     ACCEPT_MS,
     BERLIN,

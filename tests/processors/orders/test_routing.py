@@ -6,8 +6,7 @@ import pytest
 from processors.orders.rows import Phase
 from processors.routing.facts import OrderFacts, Shortlist
 from schemas.records.assignments import AssignmentRequested
-from schemas.records.routing import OrderParked, PlanLine, RoutingAudit, RoutingDecision
-from schemas.records.stock import (
+from schemas.records.reservations import (
     AskStock,
     ConfirmReservation,
     ReleaseStock,
@@ -21,6 +20,7 @@ from schemas.records.stock import (
     StopWaiting,
     WaitForStock,
 )
+from schemas.records.routing import OrderParked, PlanLine, RoutingAudit, RoutingDecision
 from tests.processors.orders.world import (
     ACCEPT_MS,
     BERLIN,

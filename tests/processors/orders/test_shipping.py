@@ -7,8 +7,8 @@ from processors.orders.rows import Phase
 from processors.reasons import Reason
 from schemas.records.assignments import ItemQuantity
 from schemas.records.finance import OrderFulfilled, ReferenceLinked
+from schemas.records.reservations import ConsumeStock, RouteStock
 from schemas.records.shipments import ShipmentLinked, Tracked
-from schemas.records.stock import ConsumeStock, RouteStock
 from tests.processors.orders.world import (
     BERLIN,
     DHL,

@@ -31,8 +31,7 @@ from schemas.records.assignments import (
     Track,
 )
 from schemas.records.orders import OrderCancelled
-from schemas.records.routing import OrderParked, RoutingDecision
-from schemas.records.stock import (
+from schemas.records.reservations import (
     AskStock,
     ConfirmReservation,
     ConsumeStock,
@@ -50,6 +49,7 @@ from schemas.records.stock import (
     StopWaiting,
     WaitForStock,
 )
+from schemas.records.routing import OrderParked, RoutingDecision
 from tests.processors.orders.world import (
     BERLIN,
     LAGER,

@@ -27,8 +27,7 @@ from schemas.records.network import (
     VariantDefined,
 )
 from schemas.records.orders import OrderLine, OrderPlaced
-from schemas.records.routing import PlanLine, PlanPart, RoutingPlan
-from schemas.records.stock import (
+from schemas.records.reservations import (
     AskStock,
     ItemState,
     ReservationDenied,
@@ -38,6 +37,7 @@ from schemas.records.stock import (
     StockOffered,
     StockRouted,
 )
+from schemas.records.routing import PlanLine, PlanPart, RoutingPlan
 from tests.processors.harness import Bench
 
 T0 = 1_700_000_000_000

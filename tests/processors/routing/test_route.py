@@ -11,8 +11,8 @@ from processors.routing.audit import unpack
 from processors.routing.candidate import LANE_SETS_MAX, lanes_of
 from processors.routing.facts import Known, Shortlist
 from processors.routing.pipeline import route
-from processors.routing.rules import Rules
 from processors.routing.shortlist import shortlist
+from processors.rules import Rules
 from schemas.records.network import FeedDefined, PartnerDefined
 from tests.processors.routing.world import (
     ACCOUNT,

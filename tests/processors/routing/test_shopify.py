@@ -8,7 +8,7 @@ where it is, or waits. With a split penalty FSN sends one of each in two parcels
 
 import pytest
 
-from processors.routing.rules import Rules
+from processors.rules import Rules
 from tests.processors.routing.world import FACTS, VARIANT, change, decide, lines, location, network, shipped, stock
 
 HAT, SHIRT, MUG, SHOE = "hat", "shirt", "mug", "shoe"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from processors.routing.rules import Rules
 from processors.routing.shortlist import reason_of, shortlist
 from processors.routing.words import Verdict
+from processors.rules import Rules
 from tests.processors.routing.world import ACCOUNT, FACTS, NOW, VARIANT, change, known, lines, location, network
 
 

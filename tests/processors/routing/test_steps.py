@@ -2,7 +2,6 @@
 
 import pytest
 
-from processors.routing.rules import Rules
 from processors.routing.score import NOT_RATED, rate, score, weights_of
 from processors.routing.steps import (
     audit,
@@ -18,6 +17,7 @@ from processors.routing.steps import (
     stock,
 )
 from processors.routing.words import OK, STEPS, WORD, WORDS, Verdict
+from processors.rules import Rules
 from schemas.records.network import MerchantDefined
 from schemas.records.operations import LocationLoadChanged
 from tests.processors.routing.world import ACCOUNT, FACTS, HOUR, NOW, change, offer

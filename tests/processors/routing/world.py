@@ -8,8 +8,8 @@ import msgspec
 from processors.network import Network, RuleSet
 from processors.routing.facts import Demand, Known, Offer, OrderFacts, Outcome, Shortlist
 from processors.routing.pipeline import route
-from processors.routing.rules import Rules
 from processors.routing.shortlist import shortlist
+from processors.rules import Rules
 from schemas.records.network import (
     CarrierAccountDefined,
     FeedDefined,

@@ -5,7 +5,7 @@ import json
 import msgspec
 
 from processors.network import Network, RuleSet
-from processors.routing.rules import DEFAULT_RULES
+from processors.rules import DEFAULT_RULES
 from processors.tracking.parcel import PARCELS
 from processors.tracking.stage import STAGE
 from schemas.records.shipments import CarrierMessage, ShipmentLinked

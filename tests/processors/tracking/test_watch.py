@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.routing.rules import DAY_MS, DEFAULT_RULES
+from processors.rules import DAY_MS, DEFAULT_RULES
 from processors.tracking.parcel import PARCELS
 from processors.tracking.watch import KEEP_MS
 from tests.processors.tracking.post import HOUR, NOON, NUMBER, ORDER, linked, message, not_found, parcel, post, say
