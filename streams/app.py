@@ -26,7 +26,7 @@ from streams.engine import Engine
 from streams.errors import ConfigurationError
 from streams.leader import Leader
 from streams.logs import logging_config
-from streams.runtime import Runtime
+from streams.runtime import Runtime, Urgency
 from streams.settings import Settings
 from streams.signatures import KeyRing
 from streams.task import CHANGELOG
@@ -72,6 +72,8 @@ def make_runtime(topology: Topology, settings: Settings, stages: Sequence[Stage]
         restore_progress=progress,
         bulk_topics=frozenset(name for name, spec in topology.topics.items() if spec.bulk),
         source_names=tuple(topology.source_topics),
+        unhurried_topics=frozenset(name for name, spec in topology.topics.items() if spec.bulk or spec.broadcast),
+        urgency=Urgency(),
     )
 
 

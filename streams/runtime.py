@@ -15,6 +15,15 @@ from streams.signatures import KeyRing
 from streams.telemetry import Metrics
 
 
+class Urgency:
+    """When a task of this worker last had a record that is not bulk; shared by its tasks."""
+
+    __slots__ = ("last_at",)
+
+    def __init__(self) -> None:
+        self.last_at = 0.0
+
+
 class Runtime(msgspec.Struct, frozen=True):
     """Made once by `build_app`.
 
@@ -25,6 +34,7 @@ class Runtime(msgspec.Struct, frozen=True):
     restore_progress: makes the progress callback of one partition
     bulk_topics: topics that yield to all others
     source_names: topics a task reads, in merge order
+    unhurried_topics: bulk topics and broadcasts, for which nobody waits
     """
 
     topology: Topology
@@ -42,3 +52,5 @@ class Runtime(msgspec.Struct, frozen=True):
 
     bulk_topics: frozenset[str]
     source_names: tuple[str, ...]
+    unhurried_topics: frozenset[str]
+    urgency: Urgency

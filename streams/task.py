@@ -46,6 +46,8 @@ from streams.unit import UnitOfWork
 log = logging.getLogger(__name__)
 
 BUDGET_S: Final = 0.020
+URGENT_FOR_S: Final = 1.0
+"""How long after a record that is not bulk the worker's bulk batches stay short: all its tasks share one core."""
 ABORTS_BEFORE_RESTART: Final = 5
 RETRY_S: Final = 0.5
 CHANGELOG: Final = "changelog"
@@ -253,7 +255,6 @@ class Task:
     async def _process(self, batch: Sequence[Any]) -> None:
         assert self._machine is not None and self._unit is not None
         started = perf_counter()
-        bulk_only = all(raw.topic in self._runtime.bulk_topics for raw in (batch[0], batch[-1]))
         computed = compute(
             batch,
             self._machine,
@@ -261,7 +262,7 @@ class Task:
             app=self._runtime.topology.app,
             partition=self.partition,
             codec=self._runtime.codec,
-            budget_s=None if bulk_only else BUDGET_S,
+            budget_s=self._budget(batch, started),
         )
         computed_at = perf_counter()
         await self._commit(computed)
@@ -269,6 +270,13 @@ class Task:
         processed = batch[: computed.done]
         self.inbox.take(processed)
         self._measure(processed, computed.counts, computed_at - started, perf_counter() - computed_at)
+
+    def _budget(self, batch: Sequence[Any], now: float) -> float | None:
+        """Bulk may take its time, unless somebody on this worker waits for a decision."""
+        urgency, unhurried = self._runtime.urgency, self._runtime.unhurried_topics
+        if any(raw.topic not in unhurried for raw in batch):
+            urgency.last_at = now
+        return BUDGET_S if now - urgency.last_at < URGENT_FOR_S else None
 
     async def _commit(self, computed: Computed) -> None:
         for attempt in range(ABORTS_BEFORE_RESTART):

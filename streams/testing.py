@@ -128,18 +128,21 @@ class TopologyDriver:
         at: int | None = None,
         partition: int | None = None,
         headers: Sequence[tuple[str, bytes]] = (),
+        run: bool = True,
     ) -> None:
-        """Send bytes, to a partition of choice if need be."""
+        """Send bytes, to a partition of choice if need be; without `run` they wait until it is called."""
         where = self._partition_of(key) if partition is None else partition
         self._append(topic, where, key, value, self.now_at if at is None else at, tuple(headers))
-        self.run()
+        if run:
+            self.run()
 
-    def tick(self, at: int) -> None:
+    def tick(self, at: int, *, run: bool = True) -> None:
         """Time passes everywhere."""
         self.now_at = max(self.now_at, at)
         for partition in range(self.topology.partitions):
             self._append(CLOCK, partition, str(partition).encode(), self.codec.encode(Tick(at=at)), at)
-        self.run()
+        if run:
+            self.run()
 
     def read(self, topic: str) -> list[Any]:
         """Records of a topic not read before, partition by partition."""

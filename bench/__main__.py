@@ -1,0 +1,98 @@
+"""`python -m bench [--quick] [--only NAME]`: every figure of FSN, in one run, on the embedded broker.
+
+A full run writes bench/results/latest.json and the table of docs/benchmarks.md; `--quick` and `--only` write a file of
+their own beside it, for numbers of different runs do not belong together. Exit code 1 when a target was missed in a
+full run, so that a regression is seen; nothing is rounded in its favour.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import codec, idle, orders, report, route_us, stock_deltas
+from bench.harness import FULL, QUICK, ROOT, BenchError, Scale, machine
+
+Say = Callable[[str], None]
+
+
+def _route(scale: Scale, _: Say) -> dict[str, float]:
+    return route_us.measure() if scale is FULL else route_us.measure(rounds=3, repeats=100)
+
+
+def _codec(scale: Scale, _: Say) -> dict[str, Any]:
+    return codec.measure() if scale is FULL else codec.measure(rounds=5)
+
+
+PARTS: Final[dict[str, Callable[[Scale, Say], dict[str, Any]]]] = {
+    "route": _route,
+    "codec": _codec,
+    "idle": idle.measure,
+    "stock_deltas": stock_deltas.measure,
+    "orders": orders.measure,
+}
+
+
+def main() -> int:
+    """Measure, show, write."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="one short round: shows that it works, gives no figures")
+    parser.add_argument("--only", choices=sorted(PARTS), help="measure one part")
+    chosen = parser.parse_args()
+    scale = QUICK if chosen.quick else FULL
+    names = [chosen.only] if chosen.only else list(PARTS)
+    console = Console(stderr=True, highlight=False)
+    started, about = time.time(), _about(scale)
+    parts: dict[str, Any] = {}
+    try:
+        for name in names:
+            console.print(f"[bold]{name}[/bold]")
+            parts[name] = PARTS[name](scale, lambda line: console.print(f"  {line}", markup=False))
+    except BenchError as error:
+        console.print(f"[red]{name} could not be measured:[/red]")
+        console.print(str(error), markup=False)
+        return 2
+    about["seconds"] = round(time.time() - started)
+    document = report.combine(parts, about)
+    whole = scale is FULL and not chosen.only
+    path = report.write(document, "latest" if whole else "-".join(filter(None, (scale.name, chosen.only))))
+    if whole:
+        report.publish(document)
+    _show(document)
+    if not document["about"]["quiet"]:
+        console.print(f"[bold yellow]{report.loud(document)}[/bold yellow]")
+    console.print(f"{path.relative_to(ROOT)} written, {about['seconds']} s")
+    return int(whole and not all(judged["reached"] for judged in document["targets"]))
+
+
+def _about(scale: Scale) -> dict[str, Any]:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "started_at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "commit": commit or "unknown",
+        "scale": scale.name,
+        "rounds": scale.rounds,
+        "machine": machine(),
+    }
+
+
+def _show(document: dict[str, Any]) -> None:
+    shown = Table("figure", "measured", "wanted", "", title="FSN against its targets")
+    for judged in document["targets"]:
+        met = "[green]reached[/green]" if judged["reached"] else "[red]missed[/red]"
+        shown.add_row(judged["figure"], f"{judged['measured']:,}", judged["wanted"], met)
+    console = Console()
+    for name, rate in document.get("stock_deltas", {}).items():
+        console.print(f"{name:20} {rate:>10,} stock deltas/s")
+    console.print(shown)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

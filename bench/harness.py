@@ -1,0 +1,319 @@
+"""What every measurement stands on: an empty embedded broker per run, the worker as a process, medians over rounds.
+
+A contender is a function that takes a round's `Scale` and returns one number (or a mapping of numbers). Contenders are
+interleaved, A B C A B C, so that a machine that grows slower slows all of them; ratios are taken inside a round, then
+their median. Nothing is measured before the broker has come to rest: it saves its log after a change, and that would
+burden whoever comes next.
+"""
+
+import contextlib
+import os
+import platform
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from bench.memory import Strangers, cpu_percent, cpu_seconds, peak_rss_mb
+from fsn.broker import EmbeddedBroker
+from schemas.topology import Topology, load
+from streams.admin import apply
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+TOPOLOGY: Final = ROOT / "topology.yaml"
+READY_TIMEOUT_S: Final = 60.0
+REST_TIMEOUT_S: Final = 60.0
+DONE_TIMEOUT_S: Final = 600.0
+QUIET_CORES: Final = 0.15
+"""Above it others used so much processor time during a run that its figure says little, and is marked."""
+
+
+class Scale(NamedTuple):
+    """How much is measured. `quick` is for finding out whether a benchmark works, never for a figure."""
+
+    name: str
+    rounds: int
+    deltas: int
+    faust_deltas: int
+    orders: int
+    steady_s: float
+    idle_s: float
+
+
+FULL: Final = Scale("full", rounds=3, deltas=300_000, faust_deltas=15_000, orders=8_000, steady_s=20.0, idle_s=10.0)
+QUICK: Final = Scale("quick", rounds=1, deltas=60_000, faust_deltas=3_000, orders=1_500, steady_s=6.0, idle_s=4.0)
+
+
+class Message(NamedTuple):
+    """A record ready to be sent."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]] | None = None
+
+
+class BenchError(RuntimeError):
+    """A measurement that did not come about; never a number that means something else."""
+
+
+def topology() -> Topology:
+    """The shipped declaration: what is measured is what runs."""
+    return load(TOPOLOGY)
+
+
+@contextlib.contextmanager
+def fresh_broker() -> Iterator[EmbeddedBroker]:
+    """An empty broker with FSN's topics; its data is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="fsn-bench-", ignore_cleanup_errors=True) as folder:
+        broker = EmbeddedBroker(Path(folder) / "broker")
+        apply(topology(), broker.start())
+        try:
+            yield broker
+        finally:
+            broker.kill()
+
+
+def send(bootstrap: str, messages: Sequence[Message]) -> None:
+    """Send records by Kafka's own partitioner and wait until all are acknowledged."""
+    failed: list[str] = []
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "partitioner": "murmur2_random",
+            "linger.ms": 20,
+            "message.max.bytes": 64 << 20,
+            "queue.buffering.max.messages": 2_000_000,
+            "queue.buffering.max.kbytes": 2 << 20,
+            "on_delivery": lambda error, _: failed.append(str(error)) if error is not None else None,
+        }
+    )
+    for number, message in enumerate(messages):
+        producer.produce(message.topic, message.value, message.key, headers=message.headers)
+        if number % 5_000 == 0:
+            producer.poll(0)
+    if producer.flush(120) or failed:
+        raise BenchError(f"the broker did not take all records: {failed[:1] or 'time ran out'}")
+
+
+def come_to_rest(broker: EmbeddedBroker) -> None:
+    """Wait until the broker has saved what it was sent."""
+    assert broker.pid is not None
+    deadline = time.monotonic() + REST_TIMEOUT_S
+    while time.monotonic() < deadline:
+        before = cpu_seconds(broker.pid)
+        time.sleep(1.2)
+        if cpu_seconds(broker.pid) - before < 0.06:
+            return
+    raise BenchError(f"the broker was still busy after {REST_TIMEOUT_S:.0f} s")
+
+
+class Positions:
+    """How far a group has committed a topic; asks the broker only, and joins nothing."""
+
+    def __init__(self, bootstrap: str, group: str, topic: str, partitions: int) -> None:
+        self._wanted = [TopicPartition(topic, partition) for partition in range(partitions)]
+        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
+
+    def total(self) -> int:
+        """Committed offsets, summed."""
+        return sum(max(0, found.offset) for found in self._consumer.committed(self._wanted, timeout=30))
+
+    def wait_for(self, total: int, worker: "Worker", *, poll_s: float = 0.02) -> float:
+        """When (perf_counter) the group had committed this many."""
+        deadline = time.monotonic() + DONE_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self.total() >= total:
+                return time.perf_counter()
+            worker.check()
+            time.sleep(poll_s)
+        raise BenchError(f"{self.total()} of {total} records after {DONE_TIMEOUT_S:.0f} s")
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Worker:
+    """FSN's real worker as a process of its own: signatures checked, metrics served, everything on."""
+
+    def __init__(self, bootstrap: str, folder: Path, keys: Path) -> None:
+        self._port = free_port()
+        self._log = folder / "worker.log"
+        self._environment = {
+            **os.environ,
+            "FSN_BROKERS": bootstrap,
+            "FSN_STATE_DIR": str(folder / "state"),
+            "FSN_KEYS": str(keys),
+            "FSN_WEB_PORT": str(self._port),
+            "FSN_MEMBERSHIP": "static",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self.peak_rss_mb = 0.0
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it; it may not be ready yet."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bench.worker"],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_ready(self) -> None:
+        """Return once every task processes."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            self.check()
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/health/ready", timeout=2) as answer:
+                    if answer.status == 200:
+                        return
+            time.sleep(0.05)
+        raise BenchError(f"the worker was not ready after {READY_TIMEOUT_S:.0f} s: {self.said()}")
+
+    def stop(self) -> None:
+        """Drain and stop it, noting the most memory it ever held."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self.peak_rss_mb = max(self.peak_rss_mb, peak_rss_mb(self.pid))
+            self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(30)
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def check(self) -> None:
+        """Raise when it has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            raise BenchError(f"the worker ended with exit code {self._process.returncode}: {self.said()}")
+
+    def said(self) -> str:
+        """The end of its log."""
+        return self._log.read_text("utf-8", errors="replace")[-1_500:] if self._log.exists() else "nothing"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def interleaved(
+    contenders: Mapping[str, Callable[[], Any]], rounds: int, say: Callable[[str], None]
+) -> tuple[dict[str, list[Any]], dict[str, list[float]]]:
+    """Run every contender in every round, in order: what each returned, and how many cores strangers used meanwhile.
+
+    A contender must have waited for all its processes when it returns, or they would count as strangers.
+    """
+    results: dict[str, list[Any]] = {name: [] for name in contenders}
+    foreign: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(1, rounds + 1):
+        for name, run in contenders.items():
+            started = time.perf_counter()
+            with Strangers() as strangers:
+                results[name].append(run())
+            foreign[name].append(strangers.cores)
+            took = time.perf_counter() - started
+            say(f"round {number}: {name} = {_shown(results[name][-1])} ({took:.0f} s, strangers {strangers.cores:.2f} cores)")
+    return results, foreign
+
+
+def summary(values: Sequence[float]) -> dict[str, float]:
+    """Median and spread."""
+    return {"median": round(statistics.median(values), 2), "min": round(min(values), 2), "max": round(max(values), 2)}
+
+
+def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The median of the ratios inside each round."""
+    return round(statistics.median([mine / other for mine, other in zip(ours, theirs, strict=True)]), 3)
+
+
+def wait_calm(worker: "Worker", *, percent: float = 25.0) -> None:
+    """Return once the worker has nothing left to do but its ticks."""
+    deadline = time.monotonic() + REST_TIMEOUT_S
+    while time.monotonic() < deadline:
+        worker.check()
+        if cpu_percent({"worker": worker.pid}, 1.0)["worker"] < percent:
+            return
+    raise BenchError(f"the worker was still busy after {REST_TIMEOUT_S:.0f} s: {worker.said()}")
+
+
+def run_peer(module: str, *arguments: str) -> str:
+    """Run a contender in a process of its own; the last line it prints is its result."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", module, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DONE_TIMEOUT_S,
+        check=False,
+    )
+    lines = done.stdout.strip().splitlines()
+    if done.returncode != 0 or not lines:
+        raise BenchError(f"{module} failed ({done.returncode}): {(done.stderr or done.stdout)[-1_500:]}")
+    return lines[-1]
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    model = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "unknown"
+    )
+    memory_kb = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    return {
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_mb": memory_kb // 1024,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load_1m": round(os.getloadavg()[0], 2),
+    }
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text("utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def _shown(result: Any) -> str:
+    if isinstance(result, dict):
+        return ", ".join(f"{name} {value:,.1f}" for name, value in result.items() if isinstance(value, int | float))
+    return f"{result:,.0f}" if isinstance(result, int | float) else str(result)

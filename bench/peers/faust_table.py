@@ -1,0 +1,59 @@
+"""Plain Faust over the same deltas: an agent, a table on rocksdict, its changelog; no output topic, no transaction.
+
+Its best case: nothing is sent but the changelog, and offsets are committed every few seconds. Arguments: broker,
+records, folder.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import faust
+
+from bench.harness import topology
+from bench.peers.wire import decode_delta
+
+
+def make_app(bootstrap: str, records: int, folder: str) -> faust.App:
+    """The app, which ends its process after so many records."""
+    app = faust.App(
+        "faust-table",
+        broker=f"kafka://{bootstrap}",
+        store="rocksdb://?driver=rocksdict",
+        datadir=folder,
+        topic_partitions=topology().partitions,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id="faust-table-1",
+        web_enabled=False,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+    )
+    deltas = app.topic("stock-deltas", key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+    items = app.Table("items", default=lambda: (0, 0, 0), partitions=topology().partitions)
+    seen = {"records": 0, "started": 0.0}
+
+    @app.agent(deltas)
+    async def stock(stream: Any) -> None:
+        async for value in stream:
+            seen["started"] = seen["started"] or time.perf_counter()
+            delta = decode_delta(value)
+            key = f"{delta['variant_id']}|{delta['location_id']}"
+            on_hand, sequence, revision = items[key]
+            if delta["sequence"] > sequence:
+                items[key] = (on_hand + delta["quantity"], delta["sequence"], revision + 1)
+            seen["records"] += 1
+            if seen["records"] >= records:
+                took = time.perf_counter() - seen["started"]
+                sys.__stdout__.write(json.dumps({"records": records, "seconds": took}) + "\n")  # Faust redirects print
+                sys.__stdout__.flush()
+                os._exit(0)  # a worker has no end of its own, and its shutdown is not what is measured
+
+    return app
+
+
+if __name__ == "__main__":
+    app = make_app(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    sys.argv[1:] = ["worker", "-l", "error"]
+    app.main()

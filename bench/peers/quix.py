@@ -1,0 +1,87 @@
+"""Quix Streams over the same deltas: its own state (RocksDB, changelog topic) and an output topic, one process.
+
+Written as its documentation would: a StreamingDataFrame with a stateful function, fastavro at both ends, the settings
+it ships with. State is kept under the message key (the variant), one entry per location: on hand, sequence, revision.
+It checks no signature and knows no reservation. Arguments: broker, records, folder, guarantee.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from quixstreams import Application
+from quixstreams.models import Deserializer, Serializer
+from quixstreams.state import State
+
+from bench.peers.wire import decode_delta, encode_snapshot
+
+
+class DeltaDeserializer(Deserializer):
+    """Wire format and fastavro; Quix's own AvroDeserializer does the same behind a schema registry."""
+
+    def __call__(self, value: bytes, ctx: Any) -> Any:
+        return decode_delta(value)
+
+
+class SnapshotSerializer(Serializer):
+    """Likewise."""
+
+    def __call__(self, value: Any, ctx: Any) -> bytes:
+        return encode_snapshot(value)
+
+
+class Seen:
+    """When the first record came, and how many came."""
+
+    started = 0.0
+    records = 0
+
+
+def apply_delta(delta: dict[str, Any], state: State) -> dict[str, Any]:
+    """Move an item's stock, once; what it is afterwards."""
+    Seen.started = Seen.started or time.perf_counter()
+    Seen.records += 1
+    location_id = delta["location_id"]
+    on_hand, sequence, revision = state.get(location_id, (0, 0, 0))
+    if delta["sequence"] > sequence:
+        on_hand, revision = on_hand + delta["quantity"], revision + 1
+        state.set(location_id, (on_hand, delta["sequence"], revision))
+    return {
+        "variant_id": delta["variant_id"],
+        "location_id": location_id,
+        "revision": revision,
+        "on_hand": on_hand,
+        "reserved": 0,
+        "held": 0,
+        "available_to_promise": max(0, on_hand),
+        "gapped": False,
+        "updated_at": delta["occurred_at"],
+    }
+
+
+def run(bootstrap: str, records: int, folder: Path, guarantee: Any) -> float:
+    """Seconds from the first record until the last is processed and its checkpoint committed."""
+    app = Application(
+        broker_address=bootstrap,
+        consumer_group="quix",
+        auto_offset_reset="earliest",
+        processing_guarantee=guarantee,
+        state_dir=folder,
+        loglevel="WARNING",
+    )
+    deltas = app.topic("stock-deltas", value_deserializer=DeltaDeserializer(), key_deserializer="str")
+    snapshots = app.topic("stock-snapshots", value_serializer=SnapshotSerializer(), key_serializer="str")
+    app.dataframe(deltas).apply(apply_delta, stateful=True).to_topic(snapshots)
+    # It stops after so many outputs, commits its last checkpoint and leaves: 0.1 s that count as its own.
+    app.run(count=records, timeout=30, collect=False)
+    took = time.perf_counter() - Seen.started
+    if Seen.records != records:
+        raise RuntimeError(f"Quix processed {Seen.records} of {records} records")
+    return took
+
+
+if __name__ == "__main__":
+    total = int(sys.argv[2])
+    print(json.dumps({"records": total, "seconds": run(sys.argv[1], total, Path(sys.argv[3]), sys.argv[4])}))
