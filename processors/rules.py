@@ -107,8 +107,9 @@ class Rules(msgspec.Struct, frozen=True):
     orphan_alert_ms: Positive = HOUR_MS
     shortfall_alert_ms: Positive = MINUTE_MS
     """How long on-hand may stay below reserved, while orders are asked to give units back."""
-    stock_memory_ms: Positive = 7 * DAY_MS
-    """How long ended reservations, and idempotency keys of feeds without sequences, are remembered."""
+    stock_memory_ms: Positive = 31 * DAY_MS
+    """How long ended reservations, and idempotency keys of feeds without sequences, are remembered: longer than
+    `dead-letters` keeps a request (30 days) that could be replayed after its reservation was released."""
     pending_event_keep_ms: Positive = DAY_MS
     """How long an event for an order never seen is kept."""
     order_keep_ms: Positive = 400 * DAY_MS

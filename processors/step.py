@@ -128,6 +128,14 @@ Projection = Callable[[str, Any, Context], None]
 """project(key, row, ctx): emits what a changed row shows to others, once per batch for each row that changed."""
 
 
+class Gauge(msgspec.Struct, frozen=True):
+    """Something operators watch that is a sum over a table's rows, for example how many feeds are stale."""
+
+    table: Table[Any]
+    count: Callable[[Any], int]
+    """What one row adds."""
+
+
 class Stage(msgspec.Struct, frozen=True):
     """A processor as the engine sees it.
 
@@ -135,6 +143,7 @@ class Stage(msgspec.Struct, frozen=True):
     timers: by kind; kinds are `<stage>.<what>`
     tables: every table the stage writes
     projections: by table name
+    gauges: by the name operators see
     """
 
     name: str
@@ -142,6 +151,7 @@ class Stage(msgspec.Struct, frozen=True):
     tables: tuple[Table[Any], ...] = ()
     timers: Mapping[str, TimerHandler] = {}
     projections: Mapping[str, Projection] = {}
+    gauges: Mapping[str, Gauge] = {}
 
 
 def stable_id(prefix: str, *causes: str | int) -> str:

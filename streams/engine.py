@@ -96,6 +96,8 @@ class Engine:
         metrics = self.runtime.metrics
         metrics.tasks_ready.set(sum(task.ready for task in self.tasks.values()))
         for partition, task in self.tasks.items():
+            for name, total in task.gauges().items():
+                metrics.stage_gauge.labels(name, str(partition)).set(total)
             for topic, processed in task.inbox.processed_offsets().items():
                 end = stable_ends.get(TopicPartition(topic, partition))
                 if end is not None:

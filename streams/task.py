@@ -91,6 +91,10 @@ class Task:
         """Records or the end of a topic came in."""
         self._wake.set()
 
+    def gauges(self) -> dict[str, int]:
+        """What the stages' tables add up to, by gauge."""
+        return {} if self._unit is None else dict(self._unit.gauges)
+
     async def close(self) -> None:
         """Finish the transaction under way, then let go of producer and store."""
         self._closing = True
@@ -138,6 +142,7 @@ class Task:
         self._store, self._meta = store, meta
         unit = UnitOfWork(runtime.topology, (ENGINE_STAGE, *runtime.stages), runtime.codec, store)
         await self._recall(unit)
+        await asyncio.to_thread(unit.count_gauges, store.rows())
         self._unit = unit
         self._machine = Machine(
             runtime.topology,
@@ -269,6 +274,7 @@ class Task:
         self._unit.committed()
         processed = batch[: computed.done]
         self.inbox.take(processed)
+        self._runtime.metrics.outputs(computed.outputs)
         self._measure(processed, computed.counts, computed_at - started, perf_counter() - computed_at)
 
     def _budget(self, batch: Sequence[Any], now: float) -> float | None:

@@ -4,10 +4,13 @@ Every name starts with `fsn_`; times are seconds; label values come from the top
 closed list of reasons, never from data. Cost is paid per batch, never per record.
 """
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
 from streams.machine import Counts
+from streams.unit import Output
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 RECORDS = (1, 10, 50, 100, 250, 500, 1000, 2000, 4000)
@@ -39,7 +42,12 @@ class Metrics:
         )
         self.dead_letters = Counter("fsn_dead_letters", "Records dead-lettered", ["reason"], registry=registry)
         self.forwarded = Counter("fsn_forwarded", "Records forwarded to their own partition", registry=registry)
-        self.stale_feeds = Gauge("fsn_stale_feeds", "Feeds that are stale now", registry=registry)
+        self.stage_gauge = Gauge(
+            "fsn_stage_gauge",
+            "What stages count in their tables (stale_feeds …)",
+            ["name", "partition"],
+            registry=registry,
+        )
         self.tasks_ready = Gauge("fsn_tasks_ready", "Tasks that process", registry=registry)
 
     def batch(self, counts: Counts, records: dict[str, int], *, computed_s: float, committed_s: float) -> None:
@@ -56,6 +64,14 @@ class Metrics:
             self.dead_letters.labels(reason).inc(number)
         if counts.forwarded:
             self.forwarded.inc(counts.forwarded)
+
+    def outputs(self, outputs: Sequence[Output]) -> None:
+        """Records of one committed batch, by topic."""
+        by_topic: dict[str, int] = {}
+        for output in outputs:
+            by_topic[output.topic] = by_topic.get(output.topic, 0) + 1
+        for topic, number in by_topic.items():
+            self.records_out.labels(topic).inc(number)
 
     def text(self) -> bytes:
         """The exposition format."""

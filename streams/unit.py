@@ -50,9 +50,15 @@ class Output(msgspec.Struct, frozen=True):
 class _TableState:
     """One table's overlay and cache."""
 
-    __slots__ = ("cache", "changed", "decode", "prefix", "project")
+    __slots__ = ("cache", "changed", "decode", "gauges", "prefix", "project")
 
-    def __init__(self, table: Table[Any], project: Callable[[str, Any, Any], None] | None) -> None:
+    def __init__(
+        self,
+        table: Table[Any],
+        project: Callable[[str, Any, Any], None] | None,
+        gauges: list[tuple[str, Callable[[Any], int]]],
+    ) -> None:
+        self.gauges = gauges
         self.prefix = table.name + "|"
         self.decode = msgspec.msgpack.Decoder(table.row).decode
         self.changed: dict[str, Any] = {}
@@ -77,10 +83,17 @@ class UnitOfWork:
         self._limits = {name: spec.max_record_bytes for name, spec in topology.topics.items()}
         self._row_limit = self._limits["changelog"]
         self._tables = {
-            table.name: _TableState(table, stage.projections.get(table.name))
+            table.name: _TableState(
+                table,
+                stage.projections.get(table.name),
+                [(name, gauge.count) for name, gauge in stage.gauges.items() if gauge.table is table],
+            )
             for stage in stages
             for table in stage.tables
         }
+        self.gauges = {name: 0 for stage in stages for name in stage.gauges}
+        """What the stages' tables add up to, by gauge."""
+        self._moves = dict.fromkeys(self.gauges, 0)
         self.outputs: list[Output] = []
         self._timers: dict[tuple[int, str, str], bool] = {}
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
@@ -202,6 +215,8 @@ class UnitOfWork:
         rows: list[tuple[bytes, bytes | None]] = []
         for state in self._tables.values():
             prefix = state.prefix
+            if state.gauges:
+                self._move_gauges(state)
             for key, row in state.changed.items():
                 if row is ABSENT:
                     rows.append(((prefix + key).encode(), None))
@@ -222,6 +237,8 @@ class UnitOfWork:
                 if len(cache) > CACHED_ROWS_MAX:
                     _forget_older_half(cache)
                 state.changed = {}
+        for name, move in self._moves.items():
+            self.gauges[name] += move
         self.clear()
 
     def clear(self) -> None:
@@ -231,6 +248,26 @@ class UnitOfWork:
         self.outputs = []
         self._timers.clear()
         self._journal.clear()
+        self._moves = dict.fromkeys(self.gauges, 0)
+
+    def count_gauges(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Add up the gauges over all stored rows: once, after restore."""
+        counting = [(state.prefix.encode(), state) for state in self._tables.values() if state.gauges]
+        for key, value in rows if counting else ():
+            for prefix, state in counting:
+                if key.startswith(prefix):
+                    row = state.decode(value)
+                    for name, count in state.gauges:
+                        self.gauges[name] += count(row)
+
+    def _move_gauges(self, state: _TableState) -> None:
+        for key, row in state.changed.items():
+            before = state.cache.get(key)
+            if before is None:
+                before = self._load(state, key)
+            for name, count in state.gauges:
+                added = 0 if row is ABSENT else count(row)
+                self._moves[name] += added - (0 if before is ABSENT else count(before))
 
     def _encoded(self, topic: str, record: Record) -> bytes:
         value = self._encode(record)

@@ -13,7 +13,7 @@ from processors.location.inbox import ASSIGNMENTS, forget
 from processors.location.requests import expire, offer, withdraw
 from processors.location.responses import accept, reject, ship
 from processors.location.slots import SLOTS, tell_load
-from processors.step import Stage
+from processors.step import Gauge, Stage
 from schemas.records.assignments import (
     AssignmentAccepted,
     AssignmentRejected,
@@ -37,4 +37,5 @@ STAGE: Final = Stage(
         "location.stale": look,
     },
     tables=(ASSIGNMENTS, SLOTS, FEEDS),
+    gauges={"stale_feeds": Gauge(FEEDS, lambda row: sum(feed.stale for feed in row.feeds))},
 )

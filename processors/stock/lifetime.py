@@ -75,5 +75,5 @@ def _found(ctx: Context, key: str, reservation: Reservation) -> None:
 
 
 def _memory_ms(status: Status) -> int:
-    """A denial is remembered while its request may still be repeated; an end, while a late one may turn up."""
+    """A denial is remembered while its request may still be repeated; an end, while one may still be replayed."""
     return DEFAULT_RULES.orphan_alert_ms if status is Status.DENIED else DEFAULT_RULES.stock_memory_ms

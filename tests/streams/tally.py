@@ -6,7 +6,7 @@ It knows enough to exercise everything: rows, projections, timers, refusals, row
 import msgspec
 
 from processors.reasons import Reason
-from processors.step import ABSENT, Context, Refused, Stage, Table
+from processors.step import ABSENT, Context, Gauge, Refused, Stage, Table
 from schemas.records.operations import OperationalAlert
 from schemas.records.stock import StockDelta, StockSnapshot
 
@@ -59,4 +59,5 @@ STAGE = Stage(
     tables=(SUMS,),
     timers={"tally.close": close},
     projections={"sums": show},
+    gauges={"units": Gauge(SUMS, lambda row: row.units)},
 )

@@ -132,3 +132,14 @@ def test_two_runs_write_the_same_logs():
                     made.tick(1_000 + number * 10_000)
             logs.append(made.logs)
     assert logs[0] == logs[1]
+
+
+def test_a_gauge_is_the_sum_over_its_table(driver):
+    for units in (5, 2, 9):
+        send(driver, delta(variant=f"acme|v{units}", units=units))
+    send(driver, delta(variant="acme|v9", units=-4))
+    send(driver, delta(variant="acme|v9", units=1, reason="damage"))
+    assert sum(task.unit.gauges["units"] for task in driver._tasks) == 12
+    counted = type(driver._tasks[0].unit)(TOPOLOGY, [tally.STAGE], CODEC, driver._tasks[0].store)
+    counted.count_gauges(driver._tasks[0].store.rows.items())
+    assert counted.gauges == driver._tasks[0].unit.gauges

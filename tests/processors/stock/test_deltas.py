@@ -6,9 +6,9 @@ import pytest
 from processors.reasons import Reason
 from processors.stock import sequences
 from tests.processors.stock.world import (
+    MEMORY,
     NETWORK,
     PARTNER,
-    SECOND,
     SKU,
     T0,
     VARIANT,
@@ -108,7 +108,9 @@ def test_a_feed_without_sequences_names_each_record_once():
     assert (item(stage).on_hand, item(stage).revision) == (9, 2)
     assert stage.rows["stock_keys"][f"{VARIANT}|{first.feed_id}|{SKU}|k1"].ignored == 2
     assert alerts(stage) == [("STOCK_DRIFT", "open")]
-    stage.tick(T0 + 7 * 86_400 * SECOND)
+    stage.tick(T0 + MEMORY - 1)
+    assert len(stage.rows["stock_keys"]) == 2
+    stage.tick(T0 + MEMORY)
     assert stage.rows["stock_keys"] == {}
 
 

@@ -21,6 +21,7 @@ from schemas.records.reservations import (
     StockWoken,
 )
 from tests.processors.stock.world import (
+    MEMORY,
     SAFE,
     SECOND,
     T0,
@@ -47,7 +48,6 @@ SAFETY = {A: 0, SAFE: 2}
 places = st.sampled_from(PLACES)
 orders = st.integers(1, 4)
 units = st.integers(1, 4)
-DAY = 86_400 * SECOND
 
 
 class Feed:
@@ -205,11 +205,12 @@ class Stock(RuleBasedStateMachine):
 
     # time, and repeats
 
-    @rule(passed=st.sampled_from((1, 4, 5, 60, 3_600, 8 * 86_400)))
+    @rule(passed=st.sampled_from((SECOND, 4 * SECOND, 5 * SECOND, 60 * SECOND, 3_600 * SECOND, MEMORY)))
     def time_passes(self, passed):
-        self.stage.tick(self.stage.now_at + passed * SECOND)
-        if passed * SECOND > DAY:
-            self.heard.clear()  # so late nothing is repeated
+        self.stage.tick(self.stage.now_at + passed)
+        if passed == MEMORY:  # what ended is forgotten: no request of that time can be repeated or replayed any more
+            self.heard.clear()
+            self.attempts.update(dict.fromkeys(range(1, 5), 10))
         self.answers()
 
     @precondition(lambda self: self.heard)

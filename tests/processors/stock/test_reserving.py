@@ -10,6 +10,7 @@ from schemas.records.reservations import ItemState, ReserveLine
 from tests.processors.harness import Bench
 from tests.processors.stock.world import (
     HOUR,
+    MEMORY,
     SAFE,
     T0,
     VARIANT,
@@ -257,7 +258,7 @@ def test_ended_reservations_are_remembered_for_a_while():
     ask(stage, reserve(1, (A, 2)), reserve(2, (A, 9)), reserve(3, (A, 1)), release(1))
     stage.tick(T0 + HOUR)
     assert set(stage.rows["reservations"]) == {f"{order(n)}|1|{VARIANT}" for n in (1, 3)}  # denials go first
-    stage.tick(T0 + 7 * 24 * HOUR)
+    stage.tick(T0 + MEMORY)
     assert set(stage.rows["reservations"]) == {f"{order(3)}|1|{VARIANT}"}  # what is alive is never forgotten
 
 
@@ -266,7 +267,7 @@ def test_a_denial_that_becomes_a_tombstone_is_remembered_as_one():
     ask(stage, reserve(1, (A, 9)), release(1))
     stage.tick(T0 + HOUR)
     assert reservation(stage, 1).status is Status.RELEASED
-    stage.tick(T0 + 7 * 24 * HOUR)
+    stage.tick(T0 + MEMORY)
     assert stage.rows["reservations"] == {}
 
 

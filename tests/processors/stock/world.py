@@ -3,6 +3,7 @@
 from collections import Counter
 
 from processors.network import Network, fold
+from processors.rules import DEFAULT_RULES
 from processors.stock.chain import newest_first
 from processors.stock.rows import Item, Reservation, Status, Waiter, item_key, short
 from processors.stock.stage import STAGE
@@ -26,6 +27,7 @@ SKU = "DRILL-18V"
 T0 = 1_700_000_000_000
 SECOND = 1_000
 HOUR = 3_600 * SECOND
+MEMORY = DEFAULT_RULES.stock_memory_ms
 
 
 def location(location_id, *, safety_stock=0):
