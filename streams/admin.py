@@ -29,6 +29,10 @@ _HOUR_MS: Final = 3_600_000
 _FOREVER: Final = str(2**63 - 1)
 
 
+MESSAGE_OVERHEAD_BYTES: Final = 16_384
+"""Room for key, headers and the batch around a value of the largest size."""
+
+
 @dataclass(frozen=True)
 class Change:
     """A setting of an existing topic that was not what the topology says."""
@@ -91,7 +95,7 @@ def topic_config(topology: Topology, topic: TopicSpec, *, replicas: int = 1) -> 
     """A topic's broker settings; all others are the broker's own."""
     config = {
         "cleanup.policy": topic.cleanup,
-        "max.message.bytes": str(topic.max_record_bytes),
+        "max.message.bytes": str(topic.max_record_bytes + MESSAGE_OVERHEAD_BYTES),
         "retention.ms": "-1" if topic.retention_ms is None else str(topic.retention_ms),
         "retention.bytes": "-1",
     }

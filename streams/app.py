@@ -5,9 +5,11 @@ No agents, streams or Faust tables: their recovery over a transactional changelo
 as long (see docs/decisions). Names are checked here before Faust sees them, for it accepts misspelt settings.
 """
 
+import asyncio
 import importlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, cast
 from zoneinfo import reset_tzpath
 
@@ -19,6 +21,7 @@ from processors.step import Stage
 from schemas.codec import Codec
 from schemas.registry import bundled
 from schemas.topology import Topology
+from schemas.topology_model import CHANGELOG
 from streams.assignor import TaskAssignor
 from streams.broadcast import NetworkCopy, NetworkReader
 from streams.deadletters import DeadLetterSealer
@@ -29,7 +32,6 @@ from streams.logs import logging_config
 from streams.runtime import Runtime, Urgency
 from streams.settings import Settings
 from streams.signatures import KeyRing
-from streams.task import CHANGELOG
 from streams.telemetry import Metrics
 from streams.transport import BatchConsumer, BatchTransport
 from streams.web import add_pages
@@ -105,7 +107,7 @@ def build_app(topology: Topology, settings: Settings) -> faust.App:
         stream_wait_empty=False,
         logging_config=logging_config(settings.log_format),
     )
-    engine = Engine(runtime, lambda: app.consumer, lambda: app.rebalancing)
+    engine = Engine(runtime, lambda: app.consumer, lambda: app.rebalancing, heartbeat_s=settings.session_timeout_s / 3)
     app.transport = BatchTransport(app.conf.broker, app, engine)
     cast(TaskAssignor, app.assignor).partitions = topology.partitions
     for name in engine.runtime.source_names:
@@ -149,11 +151,14 @@ def _connect(app: faust.App, engine: Engine, topology: Topology) -> None:
 
     @app.task
     async def read_network() -> None:
+        # Restores must not keep commits waiting for a thread.
+        threads = ThreadPoolExecutor(2 * topology.partitions + 4, thread_name_prefix="task")
+        asyncio.get_running_loop().set_default_executor(threads)
         await reader.run()
 
     @app.timer(interval=LEADER_INTERVAL_S)
     async def lead(app: faust.App) -> None:
-        leader.serve(leading=app.is_leader() and engine.is_ready)
+        leader.serve(leading=app.is_leader() and not app.rebalancing)
         engine.measure_lag(cast(BatchConsumer, app.consumer).stable_ends())
 
 

@@ -46,33 +46,47 @@ def compute(
     partition: int,
     codec: Codec,
     budget_s: float | None = None,
+    strict: bool = False,
 ) -> Computed:
-    """Process as much of the batch as the budget allows; the unit holds the changes until `committed`."""
+    """Process as much of the batch as the budget allows; the unit holds the changes until `committed`.
+
+    strict: measure each row at once, as the recorded run did (for replay).
+    """
     unit.clear()
     before = unit.network, unit.now_at, unit.ticked_at
+    done, counts = machine.run(batch, unit, budget_s=budget_s, strict=strict)
+    processed = batch[:done]
+    ranges = _ranges(processed)
     try:
-        done, counts, rows = _run(batch, machine, unit, budget_s=budget_s, strict=False)
+        rows = _finish(processed, ranges, machine, unit, counts)
     except OutputTooLarge:
+        strict = True
         unit.clear()
         unit.network, unit.now_at, unit.ticked_at = before
-        done, counts, rows = _run(batch, machine, unit, budget_s=budget_s, strict=True)
-    ranges = _ranges(batch[:done])
-    manifest = _manifest(unit, ranges, app=app, partition=partition)
+        _, counts = machine.run(processed, unit, strict=True)
+        rows = _finish(processed, ranges, machine, unit, counts)
+    manifest = _manifest(unit, ranges, app=app, partition=partition, strict=strict)
     key = str(partition).encode()
     unit.outputs.append(Output(MANIFESTS, key, codec.encode(manifest), unit.event_at, partition))
     offsets = {topic: last + 1 for topic, (_, last) in ranges.items()}
     return Computed(done, counts, unit.outputs, rows, offsets)
 
 
-def _run(
-    batch: Sequence[Any], machine: Machine, unit: UnitOfWork, *, budget_s: float | None, strict: bool
-) -> tuple[int, Counts, list[tuple[bytes, bytes | None]]]:
-    done, counts = machine.run(batch, unit, budget_s=budget_s, strict=strict)
-    unit.project()
+def _finish(
+    processed: Sequence[Any],
+    ranges: Mapping[str, tuple[int, int]],
+    machine: Machine,
+    unit: UnitOfWork,
+    counts: Counts,
+) -> list[tuple[bytes, bytes | None]]:
+    """Show changed rows, note how far each topic was read and how many transactions there were; changelog rows."""
+    machine.project(processed[-1], unit, counts)
     number = unit.get(ENGINE, "manifest")
     unit.begin_engine()
     unit.put(ENGINE, "manifest", Instant(1 if number is ABSENT else number.value + 1))
-    return done, counts, unit.changes()
+    for topic, (_, last) in ranges.items():
+        unit.put(ENGINE, f"next|{topic}", Instant(last + 1))
+    return unit.changes()
 
 
 def _ranges(processed: Sequence[Any]) -> dict[str, tuple[int, int]]:
@@ -85,14 +99,16 @@ def _ranges(processed: Sequence[Any]) -> dict[str, tuple[int, int]]:
     return ranges
 
 
-def _manifest(unit: UnitOfWork, ranges: Mapping[str, tuple[int, int]], *, app: str, partition: int) -> TaskManifest:
+def _manifest(
+    unit: UnitOfWork, ranges: Mapping[str, tuple[int, int]], *, app: str, partition: int, strict: bool
+) -> TaskManifest:
     digest = hashlib.sha1(usedforsecurity=False)
     for output in unit.outputs:
         digest.update(b"%b|%b|%b|" % (output.topic.encode(), output.key, output.value))
     return TaskManifest(
         app=app,
         partition=partition,
-        epoch=0,
+        strict=strict,
         number=unit.get(ENGINE, "manifest").value,
         network_offset=unit.network.version,
         ranges=tuple(OffsetRange(topic, first, last) for topic, (first, last) in sorted(ranges.items())),

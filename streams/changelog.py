@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
-from streams.errors import RestoreError
+from streams.errors import RestoreError, StreamsError
 from streams.store import LAYOUT_VERSION, LocalStore, StoreMeta
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,11 @@ def open_store(path: Path, *, changelog: str, partitions: int) -> tuple[LocalSto
     wanted = StoreMeta(changelog, partitions, LAYOUT_VERSION, 0, now_ms())
     try:
         store = LocalStore(path)
-    except Exception as error:  # noqa: BLE001 - rocksdict raises bare Exception for every corruption
+    except Exception as error:
+        if "lock" in str(error).lower():
+            raise StreamsError(
+                f"{path} is in use by another process: give each worker an FSN_INSTANCE_ID of its own"
+            ) from error
         log.warning("dropping the local store %s, which cannot be opened: %s", path, error)
         LocalStore.drop(path)
         return LocalStore(path), wanted
@@ -65,6 +69,7 @@ def restore(
     topic: str,
     partition: int,
     progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> StoreMeta | None:
     """Apply the changelog from the store's position to its last stable offset; None when the store is ahead of it."""
     consumer = Consumer(
@@ -87,13 +92,19 @@ def restore(
         if meta.position and meta.position < low:
             log.info("changelog %s/%d begins at %d: rows compacted away before it are gone", topic, partition, low)
         consumer.assign([target])
-        return _apply(consumer, store, meta, progress=progress, high=high)
+        return _apply(consumer, store, meta, progress=progress, high=high, should_stop=should_stop)
     finally:
         consumer.close()
 
 
 def _apply(
-    consumer: Consumer, store: LocalStore, meta: StoreMeta, *, progress: Progress | None, high: int
+    consumer: Consumer,
+    store: LocalStore,
+    meta: StoreMeta,
+    *,
+    progress: Progress | None,
+    high: int,
+    should_stop: Callable[[], bool],
 ) -> StoreMeta:
     heard_at = monotonic()
     position = meta.position
@@ -122,7 +133,7 @@ def _apply(
             store.write(rows, meta)
         if progress is not None:
             progress(position, high)
-        if ended:
+        if ended or should_stop():
             return meta
 
 

@@ -20,11 +20,15 @@ log = logging.getLogger(__name__)
 class Engine:
     """Tasks by partition number."""
 
-    def __init__(self, runtime: Runtime, consumer: Callable[[], Any], is_rebalancing: Callable[[], bool]) -> None:
+    def __init__(
+        self, runtime: Runtime, consumer: Callable[[], Any], is_rebalancing: Callable[[], bool], *, heartbeat_s: float
+    ) -> None:
         self.runtime = runtime
         self.tasks: dict[int, Task] = {}
         self._consumer = consumer
         self._is_rebalancing = is_rebalancing
+        self._heartbeat_s = heartbeat_s
+        self._asked: dict[int, Task] = {}
         self._topics = frozenset(runtime.source_names)
         self._assigned: set[int] = set()
 
@@ -55,6 +59,7 @@ class Engine:
 
     def ready_partitions(self) -> set[TopicPartition]:
         """Topic partitions that want records."""
+        self._asked = dict(self.tasks)
         return {
             TopicPartition(topic, partition)
             for partition, task in self.tasks.items()
@@ -67,16 +72,17 @@ class Engine:
         self, records: Mapping[TopicPartition, Sequence[Any]], ended: Mapping[TopicPartition, int], round_number: int
     ) -> None:
         """Hand fetched records to their tasks, then what was found ended before them."""
-        tasks = self.tasks
+        # A batch that an older task asked for must not reach its successor, which has sought elsewhere since.
+        tasks = {number: task for number, task in self.tasks.items() if self._asked.get(number) is task and task.ready}
         for tp, batch in records.items():
             task = tasks.get(tp.partition)
-            if task is not None and task.ready and tp.topic in self._topics:
+            if task is not None and tp.topic in self._topics:
                 task.inbox.add(tp.topic, batch, round_number + 1)
         for tp, number in ended.items():
             task = tasks.get(tp.partition)
-            if task is not None and task.ready and tp.topic in self._topics:
+            if task is not None and tp.topic in self._topics:
                 task.inbox.ended(tp.topic, number)
-        for task in tasks.values():
+        for task in self.tasks.values():
             task.wake()
 
     async def seek(self, partition: int, offsets: Mapping[str, int]) -> None:
@@ -87,6 +93,7 @@ class Engine:
 
     async def confirm_membership(self, partition: int) -> bool:
         """Whether the partition is ours once no rebalance is under way."""
+        await asyncio.sleep(self._heartbeat_s)  # a member that was thrown out hears of it with its next heartbeat
         while self._is_rebalancing():  # noqa: ASYNC110 - Faust offers a flag, no event
             await asyncio.sleep(0.1)
         return partition in self._assigned

@@ -18,7 +18,10 @@ BATCH_RECORDS_MAX: Final = 1_000
 BULK_RECORDS_MAX: Final = 4_000
 BULK_RECORDS_BESIDE_OTHERS: Final = 250
 BUFFERED_RECORDS_MAX: Final = 8_000
-"""A topic-partition with more buffered is not fetched until the task catches up."""
+BUFFERED_BYTES_MAX: Final = 8 << 20
+"""A topic-partition with more buffered, in records or bytes, is not fetched until the task catches up."""
+BATCH_BYTES_MAX: Final = 8 << 20
+"""Large records end a batch early: its transaction must not outlive its time-out."""
 
 
 class TopicPartition(NamedTuple):
@@ -36,6 +39,7 @@ class Inbox:
         self._bulk = bulk
         self._buffers: dict[str, deque[Any]] = {topic: deque() for topic in source_topics}
         self._next_offset: dict[str, int] = dict.fromkeys(source_topics, 0)
+        self._bytes: dict[str, int] = dict.fromkeys(source_topics, 0)
         self._tick_stamps: deque[int] = deque()
         self._ended: dict[str, int] = dict.fromkeys(source_topics, -1)
 
@@ -43,11 +47,12 @@ class Inbox:
         """Start from these offsets with nothing buffered."""
         for topic, offset in offsets.items():
             self._buffers[topic].clear()
+            self._bytes[topic] = 0
             self._next_offset[topic] = offset
         self._tick_stamps.clear()
 
-    def add(self, topic: str, records: Sequence[Any], stamp: int) -> bool:
-        """Buffer fetched records, dropping those below the next offset; True when the topic should rest.
+    def add(self, topic: str, records: Sequence[Any], stamp: int) -> None:
+        """Buffer fetched records, dropping those below the next offset.
 
         stamp: the fetch round in which the records were read (see `ended`).
         """
@@ -56,10 +61,10 @@ class Inbox:
         buffer = self._buffers[topic]
         if fresh:
             buffer.extend(fresh)
+            self._bytes[topic] += sum(map(_size, fresh))
             self._next_offset[topic] = fresh[-1].offset + 1
             if topic == CLOCK:
                 self._tick_stamps.extend([stamp] * len(fresh))
-        return len(buffer) >= BUFFERED_RECORDS_MAX
 
     def ended(self, topic: str, stamp: int) -> None:
         """A fetch sent in this round found the topic's end, and everything before it was handed over."""
@@ -71,7 +76,7 @@ class Inbox:
 
     def full(self, topic: str) -> bool:
         """Whether the topic should not be fetched for now."""
-        return len(self._buffers[topic]) >= BUFFERED_RECORDS_MAX
+        return len(self._buffers[topic]) >= BUFFERED_RECORDS_MAX or self._bytes[topic] >= BUFFERED_BYTES_MAX
 
     def __len__(self) -> int:
         return sum(map(len, self._buffers.values()))
@@ -103,43 +108,60 @@ class Inbox:
         """Remove processed records."""
         for record in processed:
             self._buffers[record.topic].popleft()
+            self._bytes[record.topic] -= _size(record)
             if record.topic == CLOCK:
                 self._tick_stamps.popleft()
 
     def _chunks(self) -> dict[str, list[Any]]:
-        chunks: dict[str, list[Any]] = {}
-        room = BATCH_RECORDS_MAX
-        bulk_topics = []
-        for topic, buffer in self._buffers.items():
-            if not buffer or topic == CLOCK:
-                continue
-            if topic in self._bulk:
-                bulk_topics.append(topic)
-            elif room > 0:
-                chunks[topic] = list(islice(buffer, room))
-                room -= len(chunks[topic])
-        bulk_room = BULK_RECORDS_BESIDE_OTHERS if chunks else BULK_RECORDS_MAX
-        for topic in bulk_topics:
-            chunks[topic] = list(islice(self._buffers[topic], bulk_room))
+        """What may enter: every topic that is not bulk a fair share, so that none starves; then bulk."""
+        busy = [topic for topic, buffer in self._buffers.items() if buffer and topic != CLOCK]
+        single = [topic for topic in busy if topic not in self._bulk]
+        share = BATCH_RECORDS_MAX // max(1, len(single))
+        chunks = {topic: self._head(topic, share) for topic in single}
+        bulk_share = BULK_RECORDS_BESIDE_OTHERS if single else BULK_RECORDS_MAX
+        chunks.update((topic, self._head(topic, bulk_share)) for topic in busy if topic in self._bulk)
         return chunks
+
+    def _head(self, topic: str, records_max: int) -> list[Any]:
+        head = list(islice(self._buffers[topic], records_max))
+        if self._bytes[topic] > BATCH_BYTES_MAX:
+            size = 0
+            for index, record in enumerate(head):
+                size += _size(record)
+                if size > BATCH_BYTES_MAX:
+                    return head[: max(1, index)]
+        return head
 
     def _ticks_allowed(self, chunks: Mapping[str, list[Any]]) -> int:
         """How many of the buffered ticks may enter beside these chunks."""
+        if not self._buffers[CLOCK]:
+            return 0
+        reaches = [self._reach(topic, chunks.get(topic, ())) for topic in self._order if topic != CLOCK]
+        surely_until = min((at for at, ended in reaches if ended < 0), default=None)
+        open_ends = [(at, ended) for at, ended in reaches if ended >= 0]
         allowed = 0
         for tick, stamp in zip(self._buffers[CLOCK], self._tick_stamps, strict=True):
-            if not all(self._reaches(topic, tick.timestamp, stamp, chunks) for topic in self._order if topic != CLOCK):
+            at = tick.timestamp
+            if surely_until is not None and at > surely_until:
+                break
+            if any(at > reached and ended < stamp for reached, ended in open_ends):
                 break
             allowed += 1
         return allowed
 
-    def _reaches(self, topic: str, at: int, stamp: int, chunks: Mapping[str, list[Any]]) -> bool:
+    def _reach(self, topic: str, chunk: Sequence[Any]) -> tuple[int, int]:
+        """(T, round): up to T everything of the topic is in the batch or before it; beyond T, too, for ticks read no
+        later than the round in which its end was found (−1: records left out of the batch may be older).
+        """
+        reached = max((record.timestamp for record in chunk), default=-1)
         buffer = self._buffers[topic]
-        chunk = chunks.get(topic, ())
-        if chunk and max(record.timestamp for record in chunk) >= at:
-            return True
-        if len(buffer) > len(chunk):  # records left out of this batch may be older than the tick
-            return bool(buffer[len(chunk)].timestamp >= at)
-        return self._ended[topic] >= stamp
+        if len(buffer) > len(chunk):
+            return max(reached, buffer[len(chunk)].timestamp), -1
+        return reached, max(self._ended[topic], 0)
+
+
+def _size(record: Any) -> int:
+    return len(record.value or b"")
 
 
 def merge(chunks: Mapping[str, Sequence[Any]], order: Mapping[str, int]) -> list[Any]:

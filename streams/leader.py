@@ -22,6 +22,8 @@ from streams.machine import CLOCK, NETWORK_CHANGES
 log = logging.getLogger(__name__)
 
 TICK_MS: Final = 1_000
+ANNOUNCE_AGAIN_MS: Final = 30_000
+"""An announcement may be lost with its broker; tasks ignore one they know."""
 
 
 class Leader:
@@ -32,6 +34,7 @@ class Leader:
         self._encode = codec.encode
         self._copy = copy
         self._announced: int | None = None
+        self._announced_at = 0
         self._ticked_at = 0
         self._producer = Producer({**client, "enable.idempotence": True, "linger.ms": 0})
 
@@ -41,9 +44,13 @@ class Leader:
         if not leading:
             self._announced = None
             return
-        if self._copy.complete and self._announced != self._copy.available:
-            self._announce(self._copy.available, self._copy.available_timestamp)
         now = int(time.time() * 1000)
+        news = self._announced != self._copy.available
+        if self._copy.complete and (news or now - self._announced_at >= ANNOUNCE_AGAIN_MS):
+            if news:
+                log.info("reference data is in force up to offset %d", self._copy.available)
+            self._announce(self._copy.available, self._copy.available_timestamp)
+            self._announced_at = now
         if self._topology.clock == "leader" and now - self._ticked_at >= TICK_MS:
             self._ticked_at = now - now % TICK_MS
             self._broadcast(CLOCK, self._encode(Tick(at=self._ticked_at)), self._ticked_at)
@@ -53,7 +60,6 @@ class Leader:
         self._producer.flush(5)
 
     def _announce(self, offset: int, timestamp: int) -> None:
-        log.info("reference data is in force up to offset %d", offset)
         self._broadcast(NETWORK_CHANGES, self._encode(NetworkChanged(network_offset=offset)), timestamp)
         self._announced = offset
 

@@ -31,6 +31,7 @@ CLOCK: Final = "clock"
 NETWORK_CHANGES: Final = "network-changes"
 DEAD_LETTERS: Final = "dead-letters"
 CHECK_TIME_EVERY: Final = 32
+KEPT_HEAD_BYTES: Final = 65_536
 
 
 class Instant(msgspec.Struct, frozen=True):
@@ -40,7 +41,7 @@ class Instant(msgspec.Struct, frozen=True):
 
 
 ENGINE: Final = Table("engine", Instant)
-"""Rows `now` (last tick) and `network` (version in force) and `epoch`, `number` of manifests."""
+"""Rows `now` (last tick), `network` (version in force), `manifest` (their number), `next|topic` (next offset)."""
 
 ENGINE_STAGE: Final = Stage(name="engine", handlers={}, tables=(ENGINE,))
 
@@ -124,7 +125,7 @@ class Machine:
             if raw.topic == CLOCK:
                 if index + 1 < total and records[index + 1].topic == CLOCK:
                     continue
-                self._tick(raw, unit, counts)
+                self._tick(raw, unit, counts, strict=strict)
             elif raw.topic == NETWORK_CHANGES:
                 self._change_network(raw, unit, counts)
             else:
@@ -184,20 +185,24 @@ class Machine:
             raise Refused(Reason.UNDECLARED_RECORD, detail)
         return handlers
 
-    def _tick(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:
+    def _tick(self, raw: Any, unit: UnitOfWork, counts: Counts, *, strict: bool) -> None:
         counts.records += 1
         try:
             record = self._decode(raw.value or b"")
             if not isinstance(record, Tick):
                 raise SchemaError(f"{type(record).__name__} is not a Tick")
+            if record.at != raw.timestamp:  # by the timestamp it was judged that everything older has been read
+                raise SchemaError(f"a tick of {record.at} with the Kafka timestamp {raw.timestamp}: send both alike")
         except SchemaError as error:
             unit.begin_record(raw)
             self._bury(raw, unit, counts, Reason.UNDECODABLE, str(error))
             return
         for timer in unit.tick(record.at):
-            unit.begin_timer(timer)
+            unit.begin_timer(raw, timer)
             try:
                 self._timers[timer[1]](timer[2], unit)
+                if strict:
+                    unit.check_rows()
             except StreamsError as error:
                 if not isinstance(error, OutputTooLarge):
                     raise
@@ -227,6 +232,7 @@ class Machine:
             raise Refused(
                 Reason.WRONG_PARTITION, "forwarded once already and wrong again: check the topic's partitions"
             )
+        unit.check_size(raw.topic, len(raw.value or b""))
         counts.forwarded += 1
         unit.outputs.append(
             Output(
@@ -242,7 +248,22 @@ class Machine:
     def _bury(self, raw: Any, unit: UnitOfWork, counts: Counts, reason: Reason, detail: str) -> None:
         unit.rollback()
         counts.dead[reason.value] = counts.dead.get(reason.value, 0) + 1
-        unit.emit(DEAD_LETTERS, position_of(raw), self._sealer.seal(raw, reason, detail))
+        try:
+            unit.emit(DEAD_LETTERS, position_of(raw), self._sealer.seal(raw, reason, detail))
+        except OutputTooLarge:
+            # Only a compressed batch can smuggle in a record beyond its topic's limit; its head must do.
+            head = (raw.value or b"")[:KEPT_HEAD_BYTES]
+            kept = Raw(raw.topic, raw.partition, raw.offset, raw.timestamp, (raw.key or b"")[:1_000], head)
+            detail = f"first {len(head)} of {len(raw.value or b'')} bytes: beyond what {DEAD_LETTERS} takes; {detail}"
+            unit.emit(DEAD_LETTERS, position_of(raw), self._sealer.seal(kept, reason, detail))
+
+    def project(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:
+        """Show the changed rows of the batch; one that cannot be shown goes to `dead-letters` by its table and key."""
+        for row, error in unit.project():
+            if isinstance(error, StreamsError) and not isinstance(error, OutputTooLarge):
+                raise error
+            log.error("row %s cannot be shown: %s", row, error)
+            self._bury_timer(raw, unit, counts, (0, "projection", row), error)
 
     def _bury_timer(
         self, raw: Any, unit: UnitOfWork, counts: Counts, timer: tuple[int, str, str], error: Exception

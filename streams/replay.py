@@ -73,7 +73,15 @@ def replay(
             part.topic: logs[part.topic][positions[part.topic][part.first] : positions[part.topic][part.last] + 1]
             for part in recorded.ranges
         }
-        computed = compute(merge(chunks, order), machine, unit, app=topology.app, partition=partition, codec=codec)
+        computed = compute(
+            merge(chunks, order),
+            machine,
+            unit,
+            app=topology.app,
+            partition=partition,
+            codec=codec,
+            strict=recorded.strict,
+        )
         now = codec.decode(computed.outputs[-1].value)
         assert isinstance(now, TaskManifest)
         store.write(computed.rows)

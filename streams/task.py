@@ -13,31 +13,25 @@ the local store, last and in one write. Written earlier it could be ahead of a t
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Final, Protocol
-
-from confluent_kafka import Consumer, TopicPartition
+from typing import Any, Final, Protocol, TypeVar
 
 from processors.step import ABSENT
+from schemas.topology_model import CHANGELOG
+from streams.assignment import committed_offsets, new_producer, restored_store, starting_offsets
 from streams.batch import Computed, compute
-from streams.changelog import now_ms, open_store, restore
+from streams.changelog import now_ms
 from streams.errors import (
+    StoreError,
     StreamsError,
     TransactionAborted,
     TransactionError,
     TransactionFenced,
+    TransactionUnknown,
 )
 from streams.inbox import Inbox
-from streams.machine import (
-    CLOCK,
-    ENGINE,
-    ENGINE_STAGE,
-    NETWORK_CHANGES,
-    Counts,
-    Machine,
-    network_wanted,
-)
+from streams.machine import CLOCK, ENGINE, ENGINE_STAGE, NETWORK_CHANGES, Counts, Machine, network_wanted
 from streams.runtime import Runtime
 from streams.store import LocalStore, StoreMeta
 from streams.transaction import TaskProducer
@@ -45,12 +39,14 @@ from streams.unit import UnitOfWork
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
+
 BUDGET_S: Final = 0.020
 URGENT_FOR_S: Final = 1.0
 """How long after a record that is not bulk the worker's bulk batches stay short: all its tasks share one core."""
 ABORTS_BEFORE_RESTART: Final = 5
 RETRY_S: Final = 0.5
-CHANGELOG: Final = "changelog"
+RETRY_MAX_S: Final = 30.0
 
 
 class Source(Protocol):
@@ -65,6 +61,10 @@ class Source(Protocol):
         ...
 
 
+class _Closed(Exception):
+    """The task was closed while it waited."""
+
+
 class Task:
     """One partition's owner. `start`, then records arrive by `inbox` and `wake`; `close` at revocation."""
 
@@ -75,7 +75,8 @@ class Task:
         self._runtime = runtime
         self._source = source
         self._wake = asyncio.Event()
-        self._closing = False
+        self._closed = asyncio.Event()
+        self._failures = 0
         self._loop_task: asyncio.Task[None] | None = None
         self._producer: TaskProducer | None = None
         self._store: LocalStore | None = None
@@ -97,7 +98,7 @@ class Task:
 
     async def close(self) -> None:
         """Finish the transaction under way, then let go of producer and store."""
-        self._closing = True
+        self._closed.set()
         self.ready = False
         self._wake.set()
         if self._loop_task is not None:
@@ -105,30 +106,58 @@ class Task:
         await asyncio.to_thread(self._release)
 
     async def _run(self) -> None:
-        while not self._closing:
+        while not self._closed.is_set():
             try:
                 await self._assign()
                 await self._process_until_closed()
+            except _Closed:
+                return
             except TransactionFenced as error:
-                self.ready = False
                 log.warning("task %d: fenced: %s", self.partition, error)
-                if not await self._source.confirm_membership(self.partition):
-                    log.warning("task %d: the partition is no longer ours", self.partition)
+                if not await self._is_still_ours():
                     return
             except TransactionError as error:
-                self.ready = False
-                log.warning(
-                    "task %d: outcome of the transaction unknown, reading the log again: %s", self.partition, error
-                )
+                log.warning("task %d: outcome unknown, reading the log again: %s", self.partition, error)
             except StreamsError as error:
-                self.ready = False
                 log.error("task %d: %s", self.partition, error)
                 self._drop_store_after(error)
-                await self._pause(RETRY_S)
             except Exception:
-                self.ready = False
                 log.exception("task %d failed; starting again", self.partition)
-                await self._pause(RETRY_S)
+            finally:
+                self.ready = False
+            await self._pause()
+
+    async def _is_still_ours(self) -> bool:
+        """A broker that timed our transaction out fences us too: only the group can tell whose the partition is."""
+        self.ready = False
+        try:
+            if await self._or_closed(self._source.confirm_membership(self.partition)):
+                return True
+        except _Closed:
+            return False
+        log.warning("task %d: the partition is no longer ours", self.partition)
+        return False
+
+    async def _or_closed(self, waited: Awaitable[Answer]) -> Answer:
+        """Wait for an answer, but no longer than until the task is closed: a rebalance waits for that."""
+        work, closed = asyncio.ensure_future(waited), asyncio.ensure_future(self._closed.wait())
+        try:
+            await asyncio.wait({work, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise _Closed
+            return work.result()
+        finally:
+            work.cancel()
+            closed.cancel()
+
+    async def _pause(self) -> None:
+        """Wait before the next attempt, longer after each failure in a row."""
+        self._failures += 1
+        seconds = min(RETRY_S * 2 ** (self._failures - 1), RETRY_MAX_S)
+        try:
+            await asyncio.wait_for(self._closed.wait(), seconds)
+        except TimeoutError:
+            return
 
     # assignment -------------------------------------------------------------------------------------------------
 
@@ -136,10 +165,12 @@ class Task:
         started = perf_counter()
         await asyncio.to_thread(self._release)
         runtime = self._runtime
-        self._producer = await asyncio.to_thread(self._new_producer)
-        offsets = await asyncio.to_thread(self._committed)
-        store, meta = await asyncio.to_thread(self._restored)
+        self._producer = await asyncio.to_thread(new_producer, runtime, self.partition)
+        committed = await asyncio.to_thread(committed_offsets, runtime, self.partition)
+        store, meta = await asyncio.to_thread(restored_store, runtime, self.partition, self._closed.is_set)
         self._store, self._meta = store, meta
+        if self._closed.is_set():
+            raise _Closed
         unit = UnitOfWork(runtime.topology, (ENGINE_STAGE, *runtime.stages), runtime.codec, store)
         await self._recall(unit)
         await asyncio.to_thread(unit.count_gauges, store.rows())
@@ -153,50 +184,13 @@ class Task:
             sealer=runtime.sealer,
             network_at=runtime.network.at,
         )
+        offsets = starting_offsets(committed, unit)
         self.inbox.seek(offsets)
-        await self._source.seek(self.partition, offsets)
+        await self._or_closed(self._source.seek(self.partition, offsets))
         self.ready = True
         took = perf_counter() - started
         runtime.metrics.restore_seconds.observe(took)
         log.info("task %d ready after %.2f s at changelog offset %d", self.partition, took, meta.position)
-
-    def _new_producer(self) -> TaskProducer:
-        runtime = self._runtime
-        transactional_id = f"fsn-{runtime.topology.app}-{self.partition}"
-        producer = TaskProducer(runtime.client, transactional_id, runtime.group_id)
-        producer.initialize()
-        return producer
-
-    def _committed(self) -> dict[str, int]:
-        runtime = self._runtime
-        wanted = [TopicPartition(topic, self.partition) for topic in runtime.source_names]
-        consumer = Consumer({**runtime.client, "group.id": runtime.group_id, "isolation.level": "read_committed"})
-        try:
-            found = consumer.committed(wanted, timeout=30)
-        finally:
-            consumer.close()
-        return {position.topic: max(position.offset, 0) for position in found}
-
-    def _restored(self) -> tuple[LocalStore, StoreMeta]:
-        runtime = self._runtime
-        path = runtime.state_dir / f"{self.partition}"
-        epoch = runtime.changelog_epoch
-        for _ in range(2):
-            store, meta = open_store(path, changelog=epoch, partitions=runtime.topology.partitions)
-            restored = restore(
-                runtime.client,
-                store,
-                meta,
-                topic=CHANGELOG,
-                partition=self.partition,
-                progress=runtime.restore_progress(self.partition),
-            )
-            if restored is not None:
-                return store, restored
-            log.warning("dropping the local store of task %d: it is ahead of the changelog", self.partition)
-            store.close()
-            LocalStore.drop(path)
-        raise StreamsError(f"task {self.partition}: a new local store cannot be ahead of the changelog")
 
     async def _recall(self, unit: UnitOfWork) -> None:
         """Time and reference data as of the last transaction."""
@@ -204,7 +198,7 @@ class Task:
         if now is not ABSENT:
             unit.now_at = unit.ticked_at = now.value
         if network is not ABSENT:
-            await self._runtime.network.wait_for(network.value)
+            await self._or_closed(self._runtime.network.wait_for(network.value))
             unit.network = self._runtime.network.at(network.value)
 
     def _release(self) -> None:
@@ -215,30 +209,24 @@ class Task:
         self._producer = self._store = self._unit = self._machine = None
 
     def _drop_store_after(self, error: StreamsError) -> None:
-        if type(error).__name__ == "StoreError" and self._store is not None:
+        if isinstance(error, StoreError) and self._store is not None:
             self._store.close()
             self._store = None
-            LocalStore.drop(self._runtime.state_dir / f"{self.partition}")
-
-    async def _pause(self, seconds: float) -> None:
-        self._wake.clear()
-        try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        except TimeoutError:
-            return
+            LocalStore.drop(self._runtime.state_dir / str(self.partition))
 
     # processing -------------------------------------------------------------------------------------------------
 
     async def _process_until_closed(self) -> None:
-        while not self._closing:
+        while not self._closed.is_set():
             self._wake.clear()
             # Before the first NetworkChanged nothing is known of the network: no order may be judged by it.
             only = None if self._knows_network() else NETWORK_CHANGES
             batch = await self._ready_batch(self.inbox.choose(only=only))
             if batch:
                 await self._process(batch)
+                self._failures = 0
                 await asyncio.sleep(0)
-            elif not self._closing:
+            elif not self._closed.is_set():
                 await self._wake.wait()
 
     def _knows_network(self) -> bool:
@@ -254,7 +242,7 @@ class Task:
                 if wanted > network.available:
                     if index:
                         return batch[:index]
-                    await network.wait_for(wanted)
+                    await self._or_closed(network.wait_for(wanted))
         return batch
 
     async def _process(self, batch: Sequence[Any]) -> None:
@@ -293,6 +281,8 @@ class Task:
                 self._runtime.metrics.transactions.labels("aborted").inc()
                 log.warning("task %d: transaction aborted, trying again: %s", self.partition, error)
                 await asyncio.to_thread(self._abort)
+                if self._closed.is_set():
+                    raise _Closed from error
                 await asyncio.sleep(RETRY_S * attempt)
         raise TransactionError(f"aborted {ABORTS_BEFORE_RESTART} times")
 
@@ -304,10 +294,10 @@ class Task:
         producer.send(computed.outputs)
         producer.send_rows(CHANGELOG, self.partition, computed.rows)
         position = producer.commit(computed.offsets, self.partition)
-        if position is not None:
-            meta = StoreMeta(meta.changelog, meta.partitions, meta.layout, position, now_ms())
-            self._store.write(computed.rows, meta)
-            self._meta = meta
+        if position is None:
+            raise TransactionUnknown("committed, but nobody said where in the changelog")
+        self._meta = StoreMeta(meta.changelog, meta.partitions, meta.layout, position, now_ms())
+        self._store.write(computed.rows, self._meta)
 
     def _abort(self) -> None:
         assert self._producer is not None

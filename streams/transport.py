@@ -57,7 +57,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=FETCH_RECORDS_MAX,
-            max_poll_interval_ms=int((conf.broker_max_poll_interval or 300) * 1000),
+            # aiokafka leaves the group for good when nobody polls, as during a long restore or with no partitions.
+            max_poll_interval_ms=2**31 - 1,
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
             fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),

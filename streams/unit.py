@@ -157,8 +157,9 @@ class UnitOfWork:
         self.key = ""
         self.signer = None
 
-    def begin_timer(self, due: tuple[int, str, str]) -> None:
-        """Set a savepoint and look at a due timer, which is gone from now on."""
+    def begin_timer(self, raw: Any, due: tuple[int, str, str]) -> None:
+        """Set a savepoint and look at a due timer, which is gone from now on; its source is the tick."""
+        self._topic, self._partition, self._offset = raw.topic, raw.partition, raw.offset
         self._timers[due] = False
         self._journal.clear()
         self._outputs_saved = len(self.outputs)
@@ -201,13 +202,20 @@ class UnitOfWork:
         due.update(timer for timer, present in self._timers.items() if present and timer[0] <= to_at)
         return sorted(due)
 
-    def project(self) -> None:
-        """End of the batch: let every changed row show itself once."""
+    def project(self) -> Iterator[tuple[str, Exception]]:
+        """End of the batch: let every changed row show itself once; yields `table|key` and error of one that fails."""
         for state in self._tables.values():
-            if state.project is not None:
-                for key, row in state.changed.items():
-                    if row is not ABSENT:
-                        state.project(key, row, self)
+            if state.project is None:
+                continue
+            for key, row in state.changed.items():
+                if row is ABSENT:
+                    continue
+                self.begin_engine()
+                try:
+                    state.project(key, row, self)
+                except Exception as error:  # noqa: BLE001 - a row that cannot be shown must not stop the partition
+                    self.rollback()
+                    yield state.prefix + key, error
 
     def changes(self) -> list[tuple[bytes, bytes | None]]:
         """Changelog rows of the batch, in the order in which they were first changed; None deletes."""
@@ -269,10 +277,14 @@ class UnitOfWork:
                 added = 0 if row is ABSENT else count(row)
                 self._moves[name] += added - (0 if before is ABSENT else count(before))
 
+    def check_size(self, topic: str, size: int) -> None:
+        """Raise OutputTooLarge when a value of this size exceeds what its topic takes."""
+        if size > self._limits[topic]:
+            raise OutputTooLarge(topic, size, self._limits[topic])
+
     def _encoded(self, topic: str, record: Record) -> bytes:
         value = self._encode(record)
-        if len(value) > self._limits[topic]:
-            raise OutputTooLarge(topic, len(value), self._limits[topic])
+        self.check_size(topic, len(value))
         return value
 
     def _set_timer(self, timer: tuple[int, str, str], *, present: bool) -> None:
@@ -286,7 +298,10 @@ class UnitOfWork:
             raise
         except Exception as error:  # rocksdict raises bare Exception: a broken disk must not dead-letter a record
             raise StoreError(f"cannot read {state.prefix}{key} from the local store: {error}") from error
-        row = ABSENT if raw is None else state.decode(raw)
+        try:
+            row = ABSENT if raw is None else state.decode(raw)
+        except msgspec.MsgspecError as error:
+            raise StoreError(f"row {state.prefix}{key} is of another layout: {error}") from error
         state.cache[key] = row
         if len(state.cache) > CACHED_ROWS_MAX:
             _forget_older_half(state.cache)

@@ -30,7 +30,7 @@ class TaskManifest(Record):
 
     app: application id
     partition: the task's partition
-    epoch: counts the task's assignments, as far as its table knows
+    strict: each row was measured at once, for one of them was too large for the changelog
     number: counts the task's transactions
     network_offset: reference data in force when the transaction began
     ranges: per source topic, what was consumed
@@ -40,7 +40,7 @@ class TaskManifest(Record):
 
     app: str
     partition: Int32
-    epoch: int
+    strict: bool
     number: int
     network_offset: int
     ranges: tuple[OffsetRange, ...]

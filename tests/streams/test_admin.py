@@ -6,7 +6,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from fsn.broker import EmbeddedBroker
 from schemas.topology import load, parse
 from streams import admin
-from streams.admin import Change, apply, topic_config
+from streams.admin import MESSAGE_OVERHEAD_BYTES, Change, apply, topic_config
 from streams.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ DAY_MS = 86_400_000
 def test_every_setting_follows_the_declaration():
     orders = topic_config(TOPOLOGY, TOPOLOGY.topics["orders"])
     assert str(400 * DAY_MS) == orders["retention.ms"]
-    assert str(10 * 1024 * 1024) == orders["max.message.bytes"]
+    assert str(10 * 1024 * 1024 + MESSAGE_OVERHEAD_BYTES) == orders["max.message.bytes"]
     assert orders["cleanup.policy"] == "delete"
     assert "min.compaction.lag.ms" not in orders
     assert topic_config(TOPOLOGY, TOPOLOGY.topics["network"])["retention.ms"] == "-1"
@@ -80,7 +80,7 @@ def test_apply_against_a_broker(brokers):
     assert (Change("dead-letters", "retention.ms", str(30 * DAY_MS), str(50 * DAY_MS)),) == changed
     kept = settings(brokers, "dead-letters")
     assert str(50 * DAY_MS) == kept["retention.ms"]
-    assert str(TOPOLOGY.topics["dead-letters"].max_record_bytes) == kept["max.message.bytes"], (
+    assert str(TOPOLOGY.topics["dead-letters"].max_record_bytes + MESSAGE_OVERHEAD_BYTES) == kept["max.message.bytes"], (
         "others stay as they were"
     )
 

@@ -210,7 +210,7 @@ class Stock(RuleBasedStateMachine):
         self.stage.tick(self.stage.now_at + passed)
         if passed == MEMORY:  # what ended is forgotten: no request of that time can be repeated or replayed any more
             self.heard.clear()
-            self.attempts.update(dict.fromkeys(range(1, 5), 10))
+            self.attempts.update(dict.fromkeys(range(1, 5), 10))  # a Counter adds: orders never use an attempt again
         self.answers()
 
     @precondition(lambda self: self.heard)

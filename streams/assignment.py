@@ -1,0 +1,82 @@
+"""Steps 1 to 3 of a task's assignment, each a blocking call for a thread.
+
+1. a new transactional producer: InitProducerId ends the predecessor's transaction
+2. the committed offsets of all topics of the partition
+3. the tables restored to the changelog's last stable offset
+
+Step 2 is only believed together with step 3: a group's offsets expire (Kafka: 7 days after its last member left),
+tables do not. So the tables also say how far each topic was processed, and the later of the two counts.
+"""
+
+import logging
+from collections.abc import Callable
+
+from confluent_kafka import Consumer, TopicPartition
+
+from processors.step import ABSENT
+from schemas.topology_model import CHANGELOG
+from streams.changelog import open_store, restore
+from streams.errors import StreamsError
+from streams.machine import ENGINE
+from streams.runtime import Runtime
+from streams.store import LocalStore, StoreMeta
+from streams.transaction import TaskProducer
+from streams.unit import UnitOfWork
+
+log = logging.getLogger(__name__)
+
+
+def new_producer(runtime: Runtime, partition: int) -> TaskProducer:
+    """Step 1: the predecessor is fenced and its transaction ended when this returns."""
+    producer = TaskProducer(runtime.client, f"fsn-{runtime.topology.app}-{partition}", runtime.group_id)
+    producer.initialize()
+    return producer
+
+
+def committed_offsets(runtime: Runtime, partition: int) -> dict[str, int]:
+    """Step 2: the group's next offset per source topic, 0 where it has none."""
+    wanted = [TopicPartition(topic, partition) for topic in runtime.source_names]
+    consumer = Consumer({**runtime.client, "group.id": runtime.group_id, "isolation.level": "read_committed"})
+    try:
+        found = consumer.committed(wanted, timeout=30)
+    finally:
+        consumer.close()
+    for position in found:
+        if position.error is not None:
+            raise StreamsError(f"committed offset of {position.topic}/{partition}: {position.error}")
+    return {position.topic: max(position.offset, 0) for position in found}
+
+
+def restored_store(runtime: Runtime, partition: int, should_stop: Callable[[], bool]) -> tuple[LocalStore, StoreMeta]:
+    """Step 3: the local store, at the changelog's last stable offset."""
+    path = runtime.state_dir / str(partition)
+    for _ in range(2):
+        store, meta = open_store(path, changelog=runtime.changelog_epoch, partitions=runtime.topology.partitions)
+        try:
+            restored = restore(
+                runtime.client,
+                store,
+                meta,
+                topic=CHANGELOG,
+                partition=partition,
+                progress=runtime.restore_progress(partition),
+                should_stop=should_stop,
+            )
+        except BaseException:
+            store.close()
+            raise
+        if restored is not None:
+            return store, restored
+        log.warning("dropping the local store of task %d: it is ahead of the changelog", partition)
+        store.close()
+        LocalStore.drop(path)
+    raise StreamsError(f"task {partition}: a new local store cannot be ahead of the changelog")
+
+
+def starting_offsets(committed: dict[str, int], unit: UnitOfWork) -> dict[str, int]:
+    """Where to go on: the later of what the group committed and what the tables hold."""
+    offsets = {}
+    for topic, offset in committed.items():
+        held = unit.get(ENGINE, f"next|{topic}")
+        offsets[topic] = offset if held is ABSENT else max(offset, held.value)
+    return offsets
