@@ -190,12 +190,18 @@ class Worker:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline:
             self.check()
-            with contextlib.suppress(urllib.error.URLError, OSError):
-                with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/health/ready", timeout=2) as answer:
-                    if answer.status == 200:
-                        return
+            if self._answers_ready():
+                return
             time.sleep(0.05)
         raise BenchError(f"the worker was not ready after {READY_TIMEOUT_S:.0f} s: {self.said()}")
+
+    def _answers_ready(self) -> bool:
+        url = f"http://127.0.0.1:{self._port}/health/ready"
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
 
     def stop(self) -> None:
         """Drain and stop it, noting the most memory it ever held."""
@@ -243,7 +249,9 @@ def interleaved(
                 results[name].append(run())
             foreign[name].append(strangers.cores)
             took = time.perf_counter() - started
-            say(f"round {number}: {name} = {_shown(results[name][-1])} ({took:.0f} s, strangers {strangers.cores:.2f} cores)")
+            say(
+                f"round {number}: {name} = {_shown(results[name][-1])} ({took:.0f} s, strangers {strangers.cores:.2f} cores)"
+            )
     return results, foreign
 
 

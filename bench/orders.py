@@ -93,7 +93,13 @@ def percentile(seconds: Sequence[float], percent: int) -> float:
 
 
 def _phase(
-    bootstrap: str, folder: Path, orders: list[Message], rate: float, worker: Worker, *, beside: list[Message] | None = None
+    bootstrap: str,
+    folder: Path,
+    orders: list[Message],
+    rate: float,
+    worker: Worker,
+    *,
+    beside: list[Message] | None = None,
 ) -> list[float]:
     """Send orders at a rate, perhaps beside deltas; seconds from due to decided, by order."""
     observer, seen_path = _observe(bootstrap, folder, len(orders))

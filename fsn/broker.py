@@ -146,11 +146,17 @@ def broker_binary() -> Path:
     return program
 
 
+def tied_to_us(command: list[str]) -> list[str]:
+    """The command so that its process ends when the thread that starts it does; Linux only."""
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-I", "-S", "-c", _LINUX_LAUNCHER, str(os.getpid()), *command]
+
+
 def _spawn(port: int, data_dir: Path, log_path: Path) -> subprocess.Popen[bytes]:
     command = [str(broker_binary()), "start", "--only", "kafka", "--kafka-port", str(port)]
     command += ["--host", HOST, "--data-dir", str(data_dir)]
-    if sys.platform == "linux":
-        command = [sys.executable, "-I", "-S", "-c", _LINUX_LAUNCHER, str(os.getpid()), *command]
+    command = tied_to_us(command)
     with log_path.open("ab") as log:
         # Its own session: Ctrl-C must reach the program first, which drains and only then stops the broker.
         return subprocess.Popen(

@@ -16,8 +16,13 @@ import typer
 from typer.core import TyperGroup
 
 COMMANDS: Final[dict[str, str]] = {
+    "demo": "fsn.demo",
+    "dlq": "fsn.deadletters",
+    "generate": "fsn.generate",
+    "run": "fsn.run",
     "schemas": "fsn.schemas",
     "topology": "fsn.topology",
+    "worker": "fsn.worker",
 }
 """Command -> the module that holds its `app`."""
 

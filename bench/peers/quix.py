@@ -22,6 +22,7 @@ class DeltaDeserializer(Deserializer):
     """Wire format and fastavro; Quix's own AvroDeserializer does the same behind a schema registry."""
 
     def __call__(self, value: bytes, ctx: Any) -> Any:
+        """Bytes to dict."""
         return decode_delta(value)
 
 
@@ -29,6 +30,7 @@ class SnapshotSerializer(Serializer):
     """Likewise."""
 
     def __call__(self, value: Any, ctx: Any) -> bytes:
+        """Dict to bytes."""
         return encode_snapshot(value)
 
 

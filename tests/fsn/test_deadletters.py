@@ -310,7 +310,7 @@ def test_nothing_is_replayed_unless_chosen():
 def test_a_misspelt_reason_is_no_empty_answer():
     with pytest.raises(LetterError, match="FORGD is no reason; did you mean FORGED"):
         Filter.of(["forgd"], None)
-    with pytest.raises(LetterError, match="XYZ is no reason$"):
+    with pytest.raises(LetterError, match=r"XYZ is no reason$"):
         Filter.of(["xyz"], None)
 
 

@@ -1,0 +1,5 @@
+"""`python -m fsn` is `fsn`."""
+
+from fsn.cli import main
+
+main()
