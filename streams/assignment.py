@@ -5,7 +5,7 @@
 3. the tables restored to the changelog's last stable offset
 
 Step 2 is only believed together with step 3: a group's offsets expire (Kafka: 7 days after its last member left),
-tables do not. So the tables also say how far each topic was processed, and the later of the two counts.
+tables do not. So the tables also say how far each topic was processed, and where they say it, they decide.
 """
 
 import logging
@@ -74,9 +74,11 @@ def restored_store(runtime: Runtime, partition: int, should_stop: Callable[[], b
 
 
 def starting_offsets(committed: dict[str, int], unit: UnitOfWork) -> dict[str, int]:
-    """Where to go on: the later of what the group committed and what the tables hold."""
+    """Where to go on: where the tables say, for they are what must not count a record twice or leave one out."""
     offsets = {}
     for topic, offset in committed.items():
         held = unit.get(ENGINE, f"next|{topic}")
-        offsets[topic] = offset if held is ABSENT else max(offset, held.value)
+        offsets[topic] = offset if held is ABSENT else held.value
+        if offsets[topic] != offset:
+            log.warning("%s: the group committed %d, the tables hold %d", topic, offset, offsets[topic])
     return offsets

@@ -17,6 +17,7 @@ import aiokafka
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.helpers import create_ssl_context
 
+from streams.aborted import HonestClient
 from streams.inbox import TopicPartition
 
 EMPTY_FETCH_BACKOFF_S: Final = 0.005
@@ -73,7 +74,7 @@ class PatientConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
         await super().start()
         impatient = self._fetcher
         self._fetcher = PatientFetcher(
-            self._client,
+            HonestClient(self._client),
             self._subscription,
             fetch_min_bytes=self._fetch_min_bytes,
             fetch_max_bytes=self._fetch_max_bytes,
