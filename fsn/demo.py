@@ -64,7 +64,9 @@ def demo(
             state_dir=folder / "state",
             keys=folder / "keys.json",
         )
-        console.print(f"broker {brokers} · worker log {worker.log_path} · metrics http://127.0.0.1:{worker.web_port}/metrics")
+        console.print(
+            f"broker {brokers} · worker log {worker.log_path} · metrics http://127.0.0.1:{worker.web_port}/metrics"
+        )
         _feed(world, topology, brokers, worker=worker, console=console)
         world.truth.write(folder / "truth.json")
         fine = _report(brokers, file, folder / "truth.json", console)
@@ -78,16 +80,13 @@ def _feed(world: "World", topology: "Topology", brokers: str, *, worker: "Worker
     """The day, with a progress bar."""
     from fsn.world.feeding import BrokerFeeder
 
-    feeder = BrokerFeeder(world, topology, {"bootstrap.servers": brokers, "log_level": 3})
-    feeder.publish_network()
-    try:
+    with BrokerFeeder(world, topology, {"bootstrap.servers": brokers, "log_level": 3}) as feeder:
+        feeder.publish_network()
         with worker:
             worker.wait_until_ready()
             started = time.monotonic()
             _run(feeder, world, worker=worker, console=console)
             seconds = time.monotonic() - started
-    finally:
-        feeder.close()
     simulated = (world.agenda.now - world.start_at) / 1000
     console.print(
         f"{sum(world.truth.messages.values()):,} records in {seconds:.1f} s: simulated time ran "
@@ -98,7 +97,12 @@ def _feed(world: "World", topology: "Topology", brokers: str, *, worker: "Worker
 def _run(feeder: "BrokerFeeder", world: "World", *, worker: "WorkerProcess", console: "Console") -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[sent]:>9,} records"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[sent]:>9,} records"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("the day begins", total=1.0, sent=0)
 

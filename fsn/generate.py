@@ -6,6 +6,7 @@ runs by `clock: external`, or, with `--live`, at the pace of the clock on the wa
 """
 
 import base64
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,16 +110,13 @@ def _play(world: "World", brokers: str, file: Path, *, live: bool) -> None:
     from streams.settings import read_settings
 
     topology = load_topology(file, clock=None if live else "external")
-    feeder = BrokerFeeder(world, topology, read_settings(brokers=brokers).client())
-    feeder.publish_network()
-    try:
+    client = read_settings(brokers=brokers).client()
+    with BrokerFeeder(world, topology, client) as feeder:
+        feeder.publish_network()
         if live:
             typer.echo("sending, partners answering; Ctrl-C ends it")
-            feeder.run_live()
+            with contextlib.suppress(KeyboardInterrupt):
+                feeder.run_live()
         else:
-            feeder.run(is_alive=lambda: True, on_slice=lambda part: None)
+            feeder.run(is_alive=lambda: True, on_slice=lambda _: None)
             typer.echo(f"sent {sum(world.truth.messages.values())} records")
-    except KeyboardInterrupt:
-        typer.echo("ended")
-    finally:
-        feeder.close()

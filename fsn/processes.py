@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
@@ -33,11 +32,19 @@ class WorkerError(RuntimeError):
 class WorkerProcess:
     """One `fsn worker`; a context manager."""
 
-    def __init__(self, *, topology: Path, log_path: Path, clock: str | None = None, **settings: str | int | Path) -> None:
+    def __init__(
+        self,
+        *,
+        topology: Path,
+        log_path: Path,
+        clock: str | None = None,
+        web_port: int = 0,
+        **settings: str | Path,
+    ) -> None:
         self.log_path = log_path
-        self.web_port = int(settings.get("web_port", 0)) or free_port()
-        names = {**settings, "web_port": self.web_port}
-        self._environment = {f"FSN_{name.upper()}": str(value) for name, value in names.items()}
+        self.web_port = web_port or free_port()
+        self._environment = {f"FSN_{name.upper()}": str(value) for name, value in settings.items()}
+        self._environment["FSN_WEB_PORT"] = str(self.web_port)
         self._command = [sys.executable, "-m", "fsn", "worker", "--file", str(topology)]
         self._command += [] if clock is None else ["--clock", clock]
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,7 +81,9 @@ class WorkerProcess:
             if self._answers("/health/ready"):
                 return
             time.sleep(_POLL_S)
-        raise WorkerError(f"the worker was not ready after {READY_TIMEOUT_S:.0f} s; {self.log_path} ends: {self.said()}")
+        raise WorkerError(
+            f"the worker was not ready after {READY_TIMEOUT_S:.0f} s; {self.log_path} ends: {self.said()}"
+        )
 
     def stop(self) -> None:
         """Let it drain and leave its group; killed if that takes too long."""
@@ -114,9 +123,9 @@ class WorkerProcess:
         self.stop()
 
     def _answers(self, page: str) -> bool:
-        with contextlib.suppress(urllib.error.URLError, OSError):
-            with urllib.request.urlopen(f"http://{HOST}:{self.web_port}{page}", timeout=2) as answer:
-                return bool(answer.status == 200)
+        address = f"http://{HOST}:{self.web_port}{page}"
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2) as answer:
+            return bool(answer.status == 200)
         return False
 
 

@@ -14,6 +14,7 @@ import typer
 from fsn.declaration import DEFAULT_FILE, File
 
 if TYPE_CHECKING:
+    from fsn.processes import WorkerProcess
     from schemas.topology import Topology
 
 app = typer.Typer(help="Broker and worker for live use.")
@@ -48,8 +49,14 @@ def run(
     with EmbeddedBroker(folder / "broker", port=port) as broker:
         apply(topology, broker.bootstrap)
         _publish_once(topology, broker.bootstrap, seed)
-        settings = {"brokers": broker.bootstrap, "state_dir": folder / "state", "keys": keys, "web_port": web_port}
-        worker = WorkerProcess(topology=file, log_path=folder / "worker.log", **settings)
+        worker = WorkerProcess(
+            topology=file,
+            log_path=folder / "worker.log",
+            web_port=web_port,
+            brokers=broker.bootstrap,
+            state_dir=folder / "state",
+            keys=keys,
+        )
         try:
             with worker:
                 worker.wait_until_ready()
@@ -75,17 +82,14 @@ def _publish_once(topology: "Topology", brokers: str, seed: int) -> None:
     _, end = reader.get_watermark_offsets(TopicPartition("network", 0), timeout=15)
     reader.close()
     if end == 0:
-        feeder = BrokerFeeder(World(seed, orders=1, deltas=1, hours=3), topology, {"bootstrap.servers": brokers})
-        feeder.publish_network()
-        feeder.close()
+        world = World(seed, orders=1, deltas=1, hours=3)
+        with BrokerFeeder(world, topology, {"bootstrap.servers": brokers}) as feeder:
+            feeder.publish_network()
 
 
-def _explain(brokers: str, worker: object, seed: int) -> None:
+def _explain(brokers: str, worker: "WorkerProcess", seed: int) -> None:
     from rich.console import Console
 
-    from fsn.processes import WorkerProcess
-
-    assert isinstance(worker, WorkerProcess)
     Console().print(
         f"FSN_BROKERS={brokers}\n"
         f"worker log   {worker.log_path}\n"

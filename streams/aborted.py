@@ -33,9 +33,7 @@ class HonestClient:
         """Send a request; mend the answer if it answers a fetch."""
         response = await self._client.send(node_id, request, **settings)
         if type(request).__name__.startswith("Fetch"):
-            asked = {
-                (topic, partition): offset for topic, places in request.topics for partition, offset, *_ in places
-            }
+            asked = {(topic, partition): offset for topic, places in request.topics for partition, offset, *_ in places}
             response.topics = list(_mended(response, asked))
         return response
 

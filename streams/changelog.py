@@ -1,24 +1,30 @@
 """Bring a task's local store up to its changelog: to the last stable offset, not until a record is seen.
 
-A changelog partition may end in transaction markers only; librdkafka reports the end of a partition by position
-against the last stable offset, so that restore ends there too. A store of another epoch (topic id, partition count,
+A changelog partition may end in transaction markers only; the fetcher notes an end by position against the last
+stable offset, so that restore ends there too. A store of another epoch (topic id, partition count,
 layout), ahead of the log, or untouched for longer than the changelog keeps its deletions is dropped and rebuilt.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic, time
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from aiokafka import TopicPartition as AiokafkaPartition
 
 from streams.errors import RestoreError, StreamsError
+from streams.fetcher import PatientConsumer, aiokafka_security, found_ended
+from streams.inbox import TopicPartition
 from streams.store import LAYOUT_VERSION, LocalStore, StoreMeta
 
 log = logging.getLogger(__name__)
 
-CONSUME_RECORDS_MAX: Final = 10_000
+CONSUME_RECORDS_MAX: Final = 20_000
+FETCH_BYTES_MAX: Final = 4 << 20
+FETCH_MAX_WAIT_MS: Final = 50
+POLL_MS: Final = 50
 SILENCE_MAX_S: Final = 30.0
 DELETE_RETENTION_MS: Final = 86_400_000
 """`delete.retention.ms` of the changelog: a store older than this may miss deletions."""
@@ -71,69 +77,73 @@ def restore(
     progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> StoreMeta | None:
-    """Apply the changelog from the store's position to its last stable offset; None when the store is ahead of it."""
-    consumer = Consumer(
-        {
-            **client,
-            "group.id": "fsn-restore",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            "fetch.wait.max.ms": 50,
-            "queued.min.messages": 100_000,
-        }
-    )
-    try:
-        target = TopicPartition(topic, partition, meta.position or OFFSET_BEGINNING)
-        low, high = consumer.get_watermark_offsets(target, timeout=SILENCE_MAX_S, cached=False)
-        if meta.position > high:
-            return None
-        if meta.position and meta.position < low:
-            log.info("changelog %s/%d begins at %d: rows compacted away before it are gone", topic, partition, low)
-        consumer.assign([target])
-        return _apply(consumer, store, meta, progress=progress, high=high, should_stop=should_stop)
-    finally:
-        consumer.close()
+    """Apply the changelog from the store's position to its last stable offset; None when the store is ahead of it.
+
+    Blocks: it runs an event loop of its own, in the thread that calls it.
+    """
+    source = TopicPartition(topic, partition)
+    return asyncio.run(_restore(client, store, meta, source, progress=progress, should_stop=should_stop))
 
 
-def _apply(
-    consumer: Consumer,
+async def _restore(
+    client: Mapping[str, Any],
     store: LocalStore,
     meta: StoreMeta,
+    source: TopicPartition,
     *,
     progress: Progress | None,
-    high: int,
+    should_stop: Callable[[], bool],
+) -> StoreMeta | None:
+    consumer = PatientConsumer(
+        bootstrap_servers=client["bootstrap.servers"].split(","),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+        max_partition_fetch_bytes=FETCH_BYTES_MAX,
+        check_crcs=False,
+        **aiokafka_security(client),
+    )
+    await consumer.start()
+    try:
+        consumer.assign([AiokafkaPartition(*source)])
+        end = (await consumer.end_offsets([source]))[source]
+        if meta.position > end:
+            return None
+        consumer.seek(source, meta.position)
+        return await _apply(consumer, store, meta, source, end=end, progress=progress, should_stop=should_stop)
+    finally:
+        await consumer.stop()
+
+
+async def _apply(
+    consumer: PatientConsumer,
+    store: LocalStore,
+    meta: StoreMeta,
+    source: TopicPartition,
+    *,
+    end: int,
+    progress: Progress | None,
     should_stop: Callable[[], bool],
 ) -> StoreMeta:
     heard_at = monotonic()
-    position = meta.position
     while True:
-        messages = consumer.consume(CONSUME_RECORDS_MAX, 0.2)
-        rows: list[tuple[bytes, bytes | None]] = []
-        ended = False
-        for message in messages:
-            error = message.error()
-            if error is None:
-                rows.append((message.key(), message.value()))
-                position = message.offset() + 1
-            elif error.code() == KafkaError._PARTITION_EOF:
-                ended = True
-                position = max(position, message.offset())
-            else:
-                raise RestoreError(f"changelog {message.topic()}/{message.partition()}: {error}")
-        if messages:
+        ended = found_ended(consumer, source)  # known before the records are taken: what it speaks of was taken then
+        fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=CONSUME_RECORDS_MAX)
+        records = [record for batch in fetched.values() for record in batch]
+        if records:
             heard_at = monotonic()
-        elif monotonic() - heard_at > SILENCE_MAX_S:
+        elif not ended and monotonic() - heard_at > SILENCE_MAX_S:
             raise RestoreError(
-                f"the broker sent nothing of the changelog for {SILENCE_MAX_S:.0f} s at {position}/{high}"
+                f"the broker sent nothing of {source.topic}/{source.partition} for {SILENCE_MAX_S:.0f} s"
             )
-        if rows or ended:
+        if records or ended:
+            position = await consumer.position(source)
             meta = StoreMeta(meta.changelog, meta.partitions, meta.layout, position, now_ms())
-            store.write(rows, meta)
-        if progress is not None:
-            progress(position, high)
-        if ended or should_stop():
+            store.write([(record.key, record.value) for record in records], meta)
+            if progress is not None:
+                progress(position, end)
+        if (ended and not records) or should_stop():
             return meta
 
 

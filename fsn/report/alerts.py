@@ -172,7 +172,9 @@ def _judged(raised: Mapping[Cause, Any], causes: Mapping[Cause, Any]) -> Iterato
     for kind, subject in sorted(raised.keys() - causes.keys()):
         yield Fault("alerts = planted", subject, f"{kind} was raised, and nothing was planted")
     for kind, subject in sorted(causes.keys() - raised.keys()):
-        yield Fault("alerts = planted", subject, f"{kind} was planted, and does not stand", lost=1)
+        what = getattr(causes[kind, subject], "what", "")
+        done = f" ({what})" if what else ""
+        yield Fault("alerts = planted", subject, f"{kind} was planted{done}, and does not stand", lost=1)
 
 
 def _amounts(standing: Mapping[Cause, list[Mapping[str, Any]]], causes: Mapping[Cause, Discrepancy]) -> Iterator[Fault]:

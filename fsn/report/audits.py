@@ -72,11 +72,20 @@ class Audit(NamedTuple):
     plan_cost_minor: int
     parts: tuple[Part, ...]
     left_out: tuple[tuple[str, int], ...]
-    left_out_counts: dict[str, int]
+    told_counts: dict[str, int]
 
     def verdict(self, candidate: int, step: int) -> int:
         """What a step (from 0) said of a candidate."""
         return self.verdicts[candidate * len(STEPS) + step]
+
+    @property
+    def left_out_counts(self) -> dict[str, int]:
+        """How many the shortlist left out, by reason; told where not all are named."""
+        counts: dict[str, int] = dict(self.told_counts)
+        for _, verdict in () if counts else self.left_out:
+            word = verdict_word(verdict)
+            counts[word] = counts.get(word, 0) + 1
+        return counts
 
     def rated(self, candidate: int, step: int) -> tuple[int, int] | None:
         """Rating and measure of a step for a candidate; None where it rated nothing."""
@@ -129,16 +138,8 @@ def unpack(packed: bytes) -> Audit:
         plan_cost_minor=fields[15],
         parts=parts,
         left_out=left_out,
-        left_out_counts=fields[19] or _counts(left_out),
+        told_counts=fields[19],
     )
-
-
-def _counts(left_out: Sequence[tuple[str, int]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for _, verdict in left_out:
-        word = verdict_word(verdict)
-        counts[word] = counts.get(word, 0) + 1
-    return counts
 
 
 def verdict_word(verdict: int) -> str:

@@ -1,22 +1,23 @@
 """Explain: one decision's eleven steps in full, for a terminal.
 
 In: a RoutingDecision and its RoutingAudit, as read from the topics. Out: rich tables: the steps with the candidates
-that went in and came out and why the others did not; every candidate with its score, what it was rated and where it
-fell; the plan. Nothing is computed again: it shows what the audit says.
+that went in and came out, and who fell and why; the candidates left, with score, ratings and what was measured; the
+plan. Nothing is computed again: it shows what the audit says.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from rich import box
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from fsn.report.audits import CHOSEN, FRESHNESS, NOT_REACHED, RATED, STALE, STEPS, Audit, unpack, verdict_word
 from fsn.report.reader import Read
 
-NAMED_MAX: Final = 4
 PASSED: Final = (0, CHOSEN)
 _LAST: Final = len(STEPS) - 1
 
@@ -63,7 +64,7 @@ def _headline(decision: Mapping[str, Any], audit: Audit) -> Text:
 
 
 def _steps(audit: Audit) -> Table:
-    table = Table(title="Eleven steps", title_justify="left", expand=False)
+    table = plain_table("Eleven steps")
     for heading, justify in (("#", "right"), ("step", "left"), ("in", "right"), ("out", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # rich names the four words a Literal
     table.add_column("who fell, and why", overflow="fold")
@@ -86,60 +87,52 @@ def _fallen(audit: Audit, step: int, fallen: Sequence[int]) -> str:
     by_word: dict[str, list[str]] = {}
     for place in fallen:
         by_word.setdefault(verdict_word(audit.verdict(place, step)), []).append(short(audit.location_ids[place]))
-    return "; ".join(f"{word}: {_named(names)}" for word, names in by_word.items())
-
-
-def _named(names: Sequence[str]) -> str:
-    more = len(names) - NAMED_MAX
-    return ", ".join(names[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in by_word.items())
 
 
 def _candidates(audit: Audit) -> Table:
-    table = Table(title="Candidates, nearest first: rating (and what was measured)", title_justify="left")
-    table.add_column("location")
+    """Those that reached the end; where the others fell stands with the steps."""
+    rated = [place for place in range(len(audit.location_ids)) if audit.scores[place] >= 0]
+    table = plain_table("Candidates left, nearest first: their ratings, and what was measured")
+    table.add_column("location", overflow="fold")
     table.add_column("score", justify="right")
-    for step in RATED:
-        table.add_column(STEPS[step], justify="right")
-    table.add_column("verdict")
-    for place, location_id in enumerate(audit.location_ids):
-        cells = [_rating(audit, place, step) for step in RATED]
-        total = "" if audit.scores[place] < 0 else score(audit.scores[place])
+    shown = [step for step in RATED if any(audit.rated(place, step) is not None for place in rated)]
+    for step in shown:
+        table.add_column(_MEASURES[STEPS[step]][0], justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    for place in rated:
+        cells = [_rating(audit, place, step) for step in shown]
         verdict, style = _verdict(audit, place)
-        table.add_row(short(location_id), total, *cells, verdict, style=style)
+        table.add_row(short(audit.location_ids[place]), score(audit.scores[place]), *cells, verdict, style=style)
     return table
 
 
 def _verdict(audit: Audit, place: int) -> tuple[str, str]:
     last = audit.verdict(place, _LAST)
-    if last == CHOSEN:
-        return "chosen", "bold green"
-    for step, name in enumerate(STEPS):
-        verdict = audit.verdict(place, step)
-        if verdict not in PASSED:
-            return (verdict_word(verdict) if step == _LAST else f"{name}: {verdict_word(verdict)}"), "dim"
-    return "passed", ""
+    return verdict_word(last), "bold green" if last == CHOSEN else ""
 
 
 def _rating(audit: Audit, place: int, step: int) -> str:
     rated = audit.rated(place, step)
     if rated is None:
         return ""
-    rating, measure = rated
-    return f"{score(rating)} ({_MEASURES[STEPS[step]](measure)})" if STEPS[step] in _MEASURES else score(rating)
+    return f"{score(rated[0])}\n{_MEASURES[STEPS[step]][1](rated[1])}"
 
 
-_MEASURES: Final[Mapping[str, Callable[[int], str]]] = {
-    "stock": lambda units: f"{units} units",
-    "SLA": lambda slack_ms: f"{slack_ms / 3_600_000:.0f} h",
-    "capacity": lambda slots: f"{slots} open",
-    "cost": lambda minor: f"{minor / 100:.2f}",
-    "proximity": lambda metres: f"{metres / 1000:.0f} km",
-    "freshness": lambda age_ms: f"{age_ms / 60_000:.1f} min",
+_MEASURES: Final[Mapping[str, tuple[str, Callable[[int], str]]]] = {
+    "stock": ("stock", lambda units: f"{units} units"),
+    "region": ("channel", lambda _: ""),
+    "SLA": ("slack", lambda slack_ms: f"{slack_ms / 3_600_000:.0f} h"),
+    "capacity": ("slots", str),
+    "cost": ("cost", lambda minor: f"{minor / 100:.2f}"),
+    "proximity": ("distance", lambda metres: f"{metres / 1000:.0f} km"),
+    "freshness": ("age", lambda age_ms: f"{age_ms / 60_000:.1f} min"),
 }
+"""By rating step: what it measures, and how that is written."""
 
 
 def _plan(decision: Mapping[str, Any]) -> Table:
-    table = Table(title="Plan", title_justify="left")
+    table = plain_table("Plan")
     for heading in ("location", "carrier account", "units", "cost", "arrives"):
         table.add_column(heading)
     for part in decision["plan"]["parts"]:
@@ -152,11 +145,24 @@ def _plan(decision: Mapping[str, Any]) -> Table:
     return table
 
 
+def plain_table(title: str) -> Table:
+    """Without frames, so that all of it fits into 80 columns."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        min_width=len(title),
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+    )
+
+
 def score(millionths: int) -> str:
     """0 … 1,000,000 as people read it: 0.928."""
     return f"{millionths / 1_000_000:.3f}"
 
 
 def short(identifier: str) -> str:
-    """An id without its tenant."""
-    return identifier.partition("|")[2] or identifier
+    """An id without its tenant, for a table's cell."""
+    return escape(identifier.partition("|")[2] or identifier)

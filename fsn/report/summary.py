@@ -15,7 +15,7 @@ from rich.table import Table
 
 from fsn.report.alerts import KindScore
 from fsn.report.collect import Findings, collect
-from fsn.report.explain import steps_table
+from fsn.report.explain import plain_table, steps_table
 from fsn.report.findings import Checked, Fault, Tally
 from fsn.report.latency import Latency
 
@@ -41,13 +41,12 @@ def show(findings: Findings, console: Console, *, latency: Latency | None = None
     console.print(_tally("Parcels by final status", "status", findings.tracking.parcels))
     console.print(_alerts("Reconciliation alerts against planted discrepancies", findings.alerts.kinds))
     if findings.operations.kinds:
-        console.print(
-            _alerts("Operational alerts and review items against their planted causes", findings.operations.kinds)
-        )
+        console.print(_alerts("Alerts and reviews of operators against planted causes", findings.operations.kinds))
     console.print(_letters(findings))
     if findings.example is not None:
         decision, audit = findings.example
-        console.print(Panel(steps_table(decision.fields, audit.fields["audit"]), title="One decision in full"))
+        console.rule("One decision in full", align="left", style="bold")
+        console.print(steps_table(decision.fields, audit.fields["audit"]))
     checks = (*findings.checks, *(() if latency is None else (latency.checked,)))
     console.print(_promises(checks))
     faults = [fault for checked in checks for fault in checked.faults]
@@ -104,7 +103,7 @@ def _stock(findings: Findings) -> RenderableType:
 
 
 def _tally(title: str, heading: str, counted: Tally) -> Table:
-    table = _titled(title)
+    table = plain_table(title)
     table.add_column(heading)
     table.add_column("count", justify="right")
     for word, count in counted.counts.items():
@@ -113,8 +112,8 @@ def _tally(title: str, heading: str, counted: Tally) -> Table:
 
 
 def _alerts(title: str, kinds: Sequence[KindScore]) -> Table:
-    table = _titled(title)
-    table.add_column("kind")
+    table = plain_table(title)
+    table.add_column("kind", no_wrap=True)
     for heading in ("planted", "standing", "right", "resolved", "precision", "recall"):
         table.add_column(heading, justify="right")
     sums = [sum(getattr(score, name) for score in kinds) for name in ("planted", "raised", "right", "resolved")]
@@ -128,7 +127,7 @@ def _alerts(title: str, kinds: Sequence[KindScore]) -> Table:
 
 
 def _letters(findings: Findings) -> Table:
-    table = _titled("Dead letters by reason against what was sent")
+    table = plain_table("Dead letters by reason against what was sent")
     for heading, justify in (("reason", "left"), ("topic", "left"), ("sent", "right"), ("found", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # rich names the words a Literal
     for row in findings.letters.rows:
@@ -138,7 +137,7 @@ def _letters(findings: Findings) -> Table:
 
 
 def _promises(checks: Sequence[Checked]) -> Table:
-    table = _titled("Promises, checked against the topics alone")
+    table = plain_table("Promises, checked against the topics alone")
     table.add_column("promise")
     table.add_column("looked at", justify="right")
     table.add_column("broken", justify="right")
@@ -166,15 +165,11 @@ def _verdict(faults: Sequence[Fault], findings: Findings, console: Console) -> N
 
 
 def _numbers(title: str) -> Table:
-    table = _titled(title)
+    table = plain_table(title)
     table.show_header = False
     table.add_column("what")
     table.add_column("number", justify="right")
     return table
-
-
-def _titled(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold")
 
 
 def _good(number: int) -> str:

@@ -20,11 +20,13 @@ class TruthError(ValueError):
 class Discrepancy(msgspec.Struct, frozen=True):
     """One seeded difference: exactly one alert of this kind must be open for this order in the end.
 
+    what: what was done, in words
     expected_minor, actual_minor: what the alert must say; null: anything
     """
 
     order_id: str
     kind: str
+    what: str = ""
     expected_minor: int | None = None
     actual_minor: int | None = None
 

@@ -44,11 +44,6 @@ class Wire:
             for schema_id, (name, schema) in enumerate(written, start=1)
         }
 
-    def type_of(self, value: bytes | None) -> str:
-        """The record type's name, read from the first five bytes; empty for anything else."""
-        known = self._by_header.get((value or b"")[:HEADER_BYTES])
-        return "" if known is None else known[0]
-
     def decode(self, value: bytes | None) -> tuple[str, dict[str, Any]]:
         """The record type's name and its fields, in the type's latest version."""
         data = value or b""

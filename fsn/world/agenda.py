@@ -16,7 +16,7 @@ from fsn.world.keys import Headers, KeyBook
 from schemas.codec import Codec
 from schemas.records.base import Record
 
-Deed = Callable[..., None]
+Deed = Callable[..., object]
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

@@ -33,7 +33,10 @@ class Books:
         self._agenda = agenda
         self._post = post
         self._truth = truth
-        self._rules = {name: yaml.safe_load(rule_document(name)) for name in ("euro", "fast", "swiss", "polish")}
+        names = ("euro", "fast", "swiss", "polish")
+        self._rules: dict[str, dict[str, dict[str, int]]] = {
+            name: yaml.safe_load(rule_document(name)) for name in names
+        }
         self._number = 0
 
     def placed(self, order: Order, random: Random) -> None:
@@ -43,7 +46,14 @@ class Books:
             self._plan(at, order, "payment", self._charge(order), amount=order.placed.total_minor, names_order=True)
 
     def shipped(
-        self, order: Order, account_id: str, shipment_id: str, *, tracks: list[str], items: dict[int, int], random: Random
+        self,
+        order: Order,
+        account_id: str,
+        shipment_id: str,
+        *,
+        tracks: list[str],
+        items: dict[int, int],
+        random: Random,
     ) -> None:
         """The carrier bills each parcel, the supplier the goods."""
         now = self._agenda.now
@@ -61,7 +71,13 @@ class Books:
             self._plan(at, order, "shipping", f"tracking|{number}", amount=amount, account_id=account_id)
         at = now + random.randrange(60, 180) * MINUTE_MS
         self._plan(
-            at, order, "supplier_cost", f"invoice|INV-{shipment_id}", amount=supplier, names_order=True, shipment_id=shipment_id
+            at,
+            order,
+            "supplier_cost",
+            f"invoice|INV-{shipment_id}",
+            amount=supplier,
+            names_order=True,
+            shipment_id=shipment_id,
         )
 
     def complete(self, order: Order, random: Random) -> None:

@@ -1,18 +1,19 @@
 """Feeding: a world sent through the topology in memory, or through real topics at full speed.
 
 In: a world, and a driver or a broker's address. Out: the world's messages and ticks, in its order; back come offers
-and statuses. On a broker the world runs at most `LEAD_MS` of simulated time ahead of what the worker has committed,
+and statuses. On a broker the world runs only so far ahead of what the worker has committed, as each slice says,
 which it sees from the group's committed offsets on `clock`: partners would otherwise answer hours late.
 """
 
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from fsn.world.agenda import Message
+from fsn.world.listening import Listener
 from fsn.world.world import Slice, World
 from schemas.codec import Codec
 from schemas.records.engine import Tick
@@ -21,10 +22,8 @@ from streams.partitioner import Partitioner
 from streams.testing import TopologyDriver
 
 HEARD: Final = ("assignments", "order-status")
-LEAD_MS: Final = 8 * 60_000
-LATER_LEAD_MS: Final = 24 * 60_000
 LIVE_SLICE_MS: Final = 1_000
-POLL_S: Final = 0.02
+POLL_S: Final = 0.03
 SETTLE_S: Final = 60.0
 
 
@@ -59,7 +58,7 @@ def feed_driver(world: World, driver: TopologyDriver) -> None:
 
 
 class BrokerFeeder:
-    """Sends a world to a broker, and hears what comes back."""
+    """Sends a world to a broker, and hears what comes back; a context manager."""
 
     def __init__(self, world: World, topology: Topology, client: Mapping[str, Any]) -> None:
         self._world = world
@@ -72,23 +71,12 @@ class BrokerFeeder:
                 **client,
                 "enable.idempotence": True,
                 "linger.ms": 2,
+                "delivery.report.only.error": True,
                 "message.max.bytes": largest + 65_536,
                 "queue.buffering.max.messages": 1_000_000,
             }
         )
-        self._heard = Consumer(
-            {
-                **client,
-                "group.id": "fsn-world",
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 10,
-            }
-        )
-        self._heard.assign(
-            [TopicPartition(topic, partition, 0) for topic in HEARD for partition in range(topology.partitions)]
-        )
+        self._listener = Listener(client, HEARD, partitions=topology.partitions)
         self._group = Consumer({**client, "group.id": topology.app, "enable.auto.commit": False})
         self._clock = [TopicPartition("clock", partition) for partition in range(topology.partitions)]
         self._ticks: list[int] = []
@@ -109,8 +97,7 @@ class BrokerFeeder:
         while (part := world.advance()) is not None:
             self._send(part)
             on_slice(part)
-            lead_ms = LEAD_MS if part.to_at < world.give_up_at else LATER_LEAD_MS
-            self._wait_until(part.to_at - lead_ms, is_alive)
+            self._wait_until(part.to_at - part.lead_ms, is_alive)
         self.settle(is_alive)
 
     def run_live(self) -> None:
@@ -120,6 +107,7 @@ class BrokerFeeder:
             self._send(part, ticks=False)
             while time.time() * 1000 < part.to_at:
                 self._hear()
+                time.sleep(POLL_S)
 
     @property
     def behind_mean_s(self) -> float:
@@ -134,9 +122,14 @@ class BrokerFeeder:
             self._flush()
             self._wait_until(self._ticks[-1], is_alive)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        self._listener.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Let go of the broker."""
-        self._heard.close()
+        self._listener.__exit__()
         self._group.close()
 
     def _send(self, part: Slice, *, ticks: bool = True) -> None:
@@ -189,23 +182,20 @@ class BrokerFeeder:
                 raise FeedError("the worker has ended: see its log")
             if time.monotonic() > deadline:
                 raise FeedError(f"the worker has not moved for {SETTLE_S:.0f} s: see its log")
+            time.sleep(POLL_S)
         self.behind.append(self._world.agenda.now - reached)
 
     def _reached_at(self) -> int:
         """Simulated time that every task has committed."""
         reached = []
         for found in self._group.committed(self._clock, timeout=10):
-            done = found.offset if found.offset > 0 else 0
+            done = max(0, found.offset)
             reached.append(self._ticks[done - 1] if done else 0)
         return min(reached)
 
     def _hear(self) -> None:
-        while messages := self._heard.consume(2_000, timeout=POLL_S):
-            for message in messages:
-                if message.error() is None:
-                    self._world.hear(self._codec.decode(message.value()), message.timestamp()[1])
-            if len(messages) < 200:
-                break
+        for record, at in self._listener.heard():
+            self._world.hear(record, at)
 
 
 def _partition(message: Message, partition_of: Partitioner) -> int:

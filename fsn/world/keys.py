@@ -46,9 +46,7 @@ class KeyBook:
 
     def write(self, path: Path) -> None:
         """Write the key file."""
-        keys = {
-            _key_id(owner): {"owner": owner, "secret": self._secrets[owner].hex()} for owner in self.owners
-        }
+        keys = {_key_id(owner): {"owner": owner, "secret": self._secrets[owner].hex()} for owner in self.owners}
         path.write_bytes(msgspec.json.format(msgspec.json.encode(keys)))
 
 

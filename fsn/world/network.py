@@ -168,7 +168,7 @@ def _partners(random: Random) -> tuple[PartnerDefined, ...]:
 
 
 def _slug(name: str) -> str:
-    return name.split()[0].lower().translate(str.maketrans("ôöü", "oou"))
+    return name.split(maxsplit=1)[0].lower().translate(str.maketrans("ôöü", "oou"))
 
 
 def _accounts(random: Random) -> tuple[CarrierAccountDefined, ...]:
@@ -220,7 +220,9 @@ def _location(
     store = copy == 2 or random.random() < 0.15
     rate = {"CHF": 1.0, "PLN": 3.0}.get(city.currency, 1.0)
     origins = (f"gls_{city.country.lower()}", f"ups_{city.country.lower()}")
-    names = (*origins, "dhl_parcel_de_de", "dhl_parcel_de_nordwind", "ups_business") if city.country == "DE" else origins
+    names = (
+        (*origins, "dhl_parcel_de_de", "dhl_parcel_de_nordwind", "ups_business") if city.country == "DE" else origins
+    )
     return LocationDefined(
         location_id=f"{TENANT}|loc_{city.slug}" + ("" if copy == 1 else f"_{copy}"),
         partner_id=partner.partner_id,
@@ -278,7 +280,9 @@ def _variants(random: Random) -> tuple[VariantDefined, ...]:
             title=f"{random.choice(GOODS)} {number:04d}",
             gtin=gtin13(f"40{random.randrange(10**10):010d}"),
             supplier_id=f"{TENANT}|supplier_{random.randrange(1, 13):02d}",
-            supplier_cost_minor=random.randrange(150, 4_000) if random.random() < 0.8 else random.randrange(4_000, 15_000),
+            supplier_cost_minor=random.randrange(150, 4_000)
+            if random.random() < 0.8
+            else random.randrange(4_000, 15_000),
             currency="EUR" if random.random() < 0.9 else random.choice(("CHF", "PLN")),
             weight_g=random.choice((120, 250, 400, 650, 900, 1_400, 2_200, 4_800)),
             needs=(random.choice(NEEDS),) if random.random() < 0.06 else (),

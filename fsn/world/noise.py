@@ -119,7 +119,9 @@ class Noise:
         """One partner speaks for another's stock."""
         shelf = self._shelf()
         delta = msgspec.structs.replace(self._delta(shelf), quantity=5_000)
-        self._bury("stock-deltas", shelf.variant_id, delta, self._stranger(shelf), "FORGED", "signed by another partner")
+        self._bury(
+            "stock-deltas", shelf.variant_id, delta, self._stranger(shelf), "FORGED", "signed by another partner"
+        )
 
     def forged_heartbeat(self) -> None:
         """One partner calls another's feed fresh."""

@@ -20,7 +20,6 @@ from schemas.records.network import MerchantDefined, VariantDefined
 from schemas.records.orders import OrderLine, OrderPlaced
 
 CANCELLED_SHARE: Final = 0.03
-DISCREPANCY_SHARE: Final = 0.02
 REPEATED_SHARE: Final = 0.01
 HOURS: Final = (2, 1, 1, 1, 1, 2, 4, 8, 12, 15, 16, 16, 17, 16, 15, 15, 16, 18, 20, 22, 20, 14, 8, 4)
 """How many orders come in each hour of a day, in proportion."""
@@ -83,11 +82,11 @@ class Customers:
         self._stores = [shelf for shelf in shelves if self._is_store(shelf.location_id)]
         self._numbers: set[str] = set()
 
-    def draw(self, count: int, first_at: int, last_at: int) -> list[Order]:
-        """So many orders between two instants, the busy hours of a day favoured."""
+    def draw(self, count: int, first_at: int, last_at: int, *, discrepancies: int) -> list[Order]:
+        """So many orders between two instants, the busy hours of a day favoured; so many with books that differ."""
         instants = sorted(self._instant(first_at, last_at) for _ in range(count))
         orders = [self._order(at) for at in instants]
-        self._spoil(orders)
+        self._spoil(orders, discrepancies)
         return orders
 
     def _instant(self, first_at: int, last_at: int) -> int:
@@ -140,7 +139,9 @@ class Customers:
         number, marketplace = self._number(merchant, channel)
         promised_at = None
         if random.random() < 0.4:
-            promised_at = at + (random.randrange(120, 200) if random.random() < 0.95 else random.randrange(20, 48)) * HOUR_MS
+            promised_at = (
+                at + (random.randrange(120, 200) if random.random() < 0.95 else random.randrange(20, 48)) * HOUR_MS
+            )
         total = sum(line.quantity * line.unit_price_minor for line in lines)
         fixed = None
         if random.random() < 0.01 and lines[0].variant_id in self._shelves:
@@ -203,7 +204,7 @@ class Customers:
     def _is_store(self, location_id: str) -> bool:
         return "click_and_collect" in self._network.location[location_id].services
 
-    def _spoil(self, orders: list[Order]) -> None:
+    def _spoil(self, orders: list[Order], discrepancies: int) -> None:
         """Choose who cancels, what is sent twice, and whose books will not add up."""
         random = self._random
         for order in orders:
@@ -211,10 +212,11 @@ class Customers:
             if random.random() < CANCELLED_SHARE:
                 delay = random.choice((-2, 1, 3, 10, 40, 90, 240, 400)) * MINUTE_MS
                 order.cancel_at = order.at + delay + random.randrange(30_000)
-        wanted = round(len(orders) * DISCREPANCY_SHARE)
         usual = [order for order in orders if order.cancel_at is None and order.routable]
-        paid = [order for order in orders if order.placed.channel == "shop" and order.cancel_at is None and order.routable]
-        kinds = [RECONCILIATION_KINDS[number % len(RECONCILIATION_KINDS)] for number in range(wanted)]
+        paid = [
+            order for order in orders if order.placed.channel == "shop" and order.cancel_at is None and order.routable
+        ]
+        kinds = [RECONCILIATION_KINDS[number % len(RECONCILIATION_KINDS)] for number in range(discrepancies)]
         for kind in kinds:
             pool = paid if kind == "MISSING_REFUND" else usual
             order = random.choice(pool)

@@ -25,6 +25,8 @@ ATTEMPTED_SHARE: Final = 0.04
 LATE_SHARE: Final = 0.06
 REPEATED_SHARE: Final = 0.01
 NEWEST_ONLY_SHARE: Final = 0.3
+UNTOLD_SHARE: Final = 0.4
+"""Scans that come with the next one: a connector asks for a parcel now and then, and gets its whole history."""
 SILENCE_MS: Final = 22 * HOUR_MS
 """After a carrier's last word, until FSN must have alerted: the rule of `rules/*.yaml`."""
 
@@ -55,6 +57,8 @@ class Parcels:
         newest_only = carrier != "dhl_parcel_de" and random.random() < NEWEST_ONLY_SHARE
         last_at = 0
         for count, stop in enumerate(stops, 1):
+            if not newest_only and count < len(stops) and random.random() < UNTOLD_SHARE:
+                continue
             told_at = stop.at + random.randrange(MINUTE_MS, 6 * MINUTE_MS)
             if random.random() < LATE_SHARE:
                 told_at += random.randrange(HOUR_MS, 4 * HOUR_MS)

@@ -241,8 +241,8 @@ class Partners:
         for number, units in items.items():
             order.shipped[number] = order.shipped.get(number, 0) + units
             self._truth.units_shipped += units
-        for number in tracks:
-            last_at = self._parcels.send_off(order, location, carrier, number, random)
+        for track in tracks:
+            last_at = self._parcels.send_off(order, location, carrier, track, random)
             order.last_event_at = max(order.last_event_at, last_at)
         self._books.shipped(order, offered.account_id, shipment_id, tracks=tracks, items=items, random=random)
         if not work.open:

@@ -61,7 +61,9 @@ UPS_WORDS: Final = {
 GLS_WORDS: Final = {
     "label_created": Words(("INTIAL.PREADVICE", "PREADVICE"), "The parcel data was entered into the GLS IT system."),
     "in_transit": Words(("INBOUD.NORMAL", "INTRANSIT"), "The parcel has reached the parcel center."),
-    "out_for_delivery": Words(("OUTDEL.NORMAL", "INDELIVERY"), "The parcel is expected to be delivered during the day."),
+    "out_for_delivery": Words(
+        ("OUTDEL.NORMAL", "INDELIVERY"), "The parcel is expected to be delivered during the day."
+    ),
     "delivered": Words(("DELIVD.NORMAL", "DELIVERED"), "The parcel has been delivered."),
 }
 """(event code, parcel status)."""

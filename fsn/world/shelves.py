@@ -95,7 +95,9 @@ class Shelves:
                 for location in network.locations
                 if all(need in location.capabilities for need in variant.needs)
             ]
-            hubs = [location_id for location_id in able if len(network.location[location_id].ships_to) > HUBS_PER_VARIANT]
+            hubs = [
+                location_id for location_id in able if len(network.location[location_id].ships_to) > HUBS_PER_VARIANT
+            ]
             chosen = random.sample(hubs, min(len(hubs), HUBS_PER_VARIANT))
             others = [location_id for location_id in able if location_id not in chosen]
             more = random.randint(*LOCATIONS_PER_VARIANT) - len(chosen)
@@ -141,8 +143,10 @@ class Shelves:
     def overtake(self, shelf: Shelf, quantity: int, late_ms: int) -> None:
         """Report a receipt after the one that followed it; have the shelf counted where that loses the first."""
         feed = shelf.state.feed
-        if self._is_silent(shelf.state) or shelf.gapped or (
-            feed.sequences == "monotonic" and (feed.counts_exclude_picked or shelf.error)
+        if (
+            self._is_silent(shelf.state)
+            or shelf.gapped
+            or (feed.sequences == "monotonic" and (feed.counts_exclude_picked or shelf.error))
         ):
             return
         first = self._delta(shelf, quantity, "receipt", None)

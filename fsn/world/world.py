@@ -35,11 +35,20 @@ from schemas.records.base import Record
 START_AT: Final = 1_773_705_600_000
 """2026-03-17 00:00 UTC, a Tuesday."""
 
-SLICE_MS: Final = 3 * MINUTE_MS
-TICK_MS: Final = 30_000
-LATER_SLICE_MS: Final = 12 * MINUTE_MS
-LATER_TICK_MS: Final = 2 * MINUTE_MS
-"""After the day, when nothing is routed any more."""
+
+class Pace(msgspec.Struct, frozen=True):
+    """How finely time is cut, and how far the world may be ahead of what the worker has committed."""
+
+    slice_ms: int
+    tick_ms: int
+    lead_ms: int
+
+
+DAY: Final = Pace(3 * MINUTE_MS, 30_000, 5 * MINUTE_MS)
+EVENING: Final = Pace(5 * MINUTE_MS, MINUTE_MS, 8 * MINUTE_MS)
+"""No order comes any more; what was rejected is still routed anew."""
+LATER: Final = Pace(15 * MINUTE_MS, 3 * MINUTE_MS, 30 * MINUTE_MS)
+"""Nothing is routed any more."""
 
 STOCKING_MS: Final = 15 * MINUTE_MS
 QUIET_BEFORE_GIVING_UP_MS: Final = 3 * HOUR_MS
@@ -48,6 +57,7 @@ GRACES_MS: Final = 150 * MINUTE_MS
 LONGEST_MS: Final = 48 * HOUR_MS
 """After the day: by then whatever was not answered never will be."""
 DELTAS_PER_VARIANT: Final = 50
+DISCREPANCY_SHARE: Final = 0.02
 NOISE_SHARE: Final = 0.001
 REPEATED_DELTAS_SHARE: Final = 0.005
 OVERTAKEN_DELTAS_SHARE: Final = 0.002
@@ -62,13 +72,21 @@ class Slice(msgspec.Struct, frozen=True):
     to_at: int
     messages: list[Message]
     ticks: list[int]
+    lead_ms: int
 
 
 class World:
     """One simulated day. `hours` shortens it; the network keeps its size, what it stocks follows `deltas`."""
 
     def __init__(
-        self, seed: int, *, orders: int = 5_000, deltas: int = 100_000, hours: int = 24, start_at: int = START_AT
+        self,
+        seed: int,
+        *,
+        orders: int = 5_000,
+        deltas: int = 100_000,
+        hours: int = 24,
+        discrepancies: int | None = None,
+        start_at: int = START_AT,
     ) -> None:
         random = Random(seed)
         self.seed: Final = seed
@@ -84,7 +102,12 @@ class World:
         stocked = min(len(self.network.variants), max(40, deltas // DELTAS_PER_VARIANT))
         self.shelves.furnish(random, self.network, self.network.variants[:stocked])
         customers = Customers(random, self.network, self.shelves.all)
-        self.orders: Final = customers.draw(orders, start_at + 2 * STOCKING_MS, self.day_ends_at - 90 * MINUTE_MS)
+        self.orders: Final = customers.draw(
+            orders,
+            start_at + 2 * STOCKING_MS,
+            self.day_ends_at - 90 * MINUTE_MS,
+            discrepancies=round(orders * DISCREPANCY_SHARE) if discrepancies is None else discrepancies,
+        )
         books = Books(self.network, self.agenda, self.post, self.truth)
         parcels = Parcels(self.agenda, self.post, self.truth, silent_until=self.day_ends_at - 4 * HOUR_MS)
         self.partners: Final = Partners(
@@ -107,13 +130,13 @@ class World:
             self.truth.finished_at = from_at
             self.truth.messages = dict(sorted(self.post.sent.items()))
             return None
-        is_day = from_at < self.give_up_at + HOUR_MS
-        to_at = from_at + (slice_ms or (SLICE_MS if is_day else LATER_SLICE_MS))
-        tick_ms = TICK_MS if is_day else LATER_TICK_MS
+        pace = DAY if from_at < self.day_ends_at else EVENING if from_at < self.give_up_at + HOUR_MS else LATER
+        to_at = from_at + (slice_ms or pace.slice_ms)
         self.agenda.run_until(to_at)
         if len(self.agenda):
             self._quiet_since = to_at
-        return Slice(from_at, to_at, self.post.collect(), list(range(from_at + tick_ms, to_at + 1, tick_ms)))
+        ticks = list(range(from_at + pace.tick_ms, to_at + 1, pace.tick_ms))
+        return Slice(from_at, to_at, self.post.collect(), ticks, pace.lead_ms)
 
     def hear(self, record: Record, at: int) -> None:
         """FSN wrote this on `assignments` or `order-status`, dated so."""

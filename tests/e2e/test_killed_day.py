@@ -40,7 +40,7 @@ class Feeding(threading.Thread):
     def run(self):
         try:
             self.feeder.run(is_alive=lambda: True, on_slice=lambda _: time.sleep(0.05))
-        except Exception as error:  # shown by the main thread
+        except Exception as error:  # noqa: BLE001 - shown by the main thread
             self.error = error
 
 
@@ -73,16 +73,15 @@ def killed_day(tmp_path_factory):
         state_dir=folder / "state",
         keys=folder / "keys.json",
     )
-    feeder = BrokerFeeder(world, topology, {"bootstrap.servers": brokers, "log_level": 3})
-    feeder.publish_network()
-    with worker:
-        worker.wait_until_ready()
-        feeding = Feeding(feeder)
-        feeding.start()
-        kills = kill_and_restart(worker, feeding)
-        feeding.join(120)
-        assert feeding.error is None and not feeding.is_alive()
-    feeder.close()
+    with BrokerFeeder(world, topology, {"bootstrap.servers": brokers, "log_level": 3}) as feeder:
+        feeder.publish_network()
+        with worker:
+            worker.wait_until_ready()
+            feeding = Feeding(feeder)
+            feeding.start()
+            kills = kill_and_restart(worker, feeding)
+            feeding.join(120)
+            assert feeding.error is None and not feeding.is_alive()
     world.truth.write(folder / "truth.json")
     assert kills == KILLS
     yield brokers, folder, topology

@@ -57,9 +57,7 @@ def denied(*items, order_id=ORDER, attempt=1):
 
 
 def routed(*items, order_id=ORDER, attempt=1, **units):
-    parts = [
-        {"location_id": line["location_id"], "lines": [{"quantity": line["quantity"]}]} for line in lines(**units)
-    ]
+    parts = [{"location_id": line["location_id"], "lines": [{"quantity": line["quantity"]}]} for line in lines(**units)]
     return "StockRouted", {**reservation(order_id, attempt), "plan": {"parts": parts}, "items": list(items)}
 
 

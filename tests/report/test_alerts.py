@@ -26,7 +26,7 @@ def alert(kind="AMOUNT_MISMATCH", order_id=ORDER, status="open", expected=100, a
     return "ReconciliationAlert", {**fields, **changes}
 
 
-PLANTED = (Discrepancy(ORDER, "AMOUNT_MISMATCH", 100, 99),)
+PLANTED = (Discrepancy(ORDER, "AMOUNT_MISMATCH", "a cent short", 100, 99),)
 
 
 def check(*alerts, planted=PLANTED):
@@ -38,6 +38,10 @@ def test_what_was_planted_was_found():
     assert found.checked.faults == ()
     assert (found.total.precision, found.total.recall) == (1.0, 1.0)
     assert [(one.kind, one.planted, one.raised, one.right) for one in found.kinds] == [("AMOUNT_MISMATCH", 1, 1, 1)]
+
+
+def test_a_missed_one_says_what_was_done():
+    assert "a cent short" in check().checked.faults[0].detail
 
 
 def test_precision_and_recall():

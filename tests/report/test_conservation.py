@@ -23,7 +23,7 @@ def delta(quantity, sequence=None, feed="contiguous", reason="receipt", referenc
 
 
 def counted(quantity, sequence=None, feed="contiguous", key=None, at=None):
-    kind, fields = delta(quantity, sequence, feed, key=key)
+    _, fields = delta(quantity, sequence, feed, key=key)
     return "StockCount", {**fields, "occurred_at": at if at is not None else (sequence or 0)}
 
 

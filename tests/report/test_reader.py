@@ -32,11 +32,10 @@ def test_what_fsn_writes_is_read_field_by_field():
     seen = set()
     for log in day(1).driver.logs.values():
         for raw in log:
-            kind = WIRE.type_of(raw.value)
-            if kind:
+            if raw.value != b"garbage":
                 record = CODEC.decode(raw.value)
                 assert WIRE.decode(raw.value) == (type(record).__name__, plain(record))
-                seen.add(kind)
+                seen.add(type(record))
     assert len(seen) > 35
 
 
@@ -85,15 +84,15 @@ def raw(offset, value, *headers):
 
 def test_a_log_decodes_counts_and_keeps_garbage_apart():
     value = CODEC.encode(OrderCancelled("acme|shop|1", "why", 1))
-    log = Log(MemorySource({("t", 0): [raw(0, value), raw(4, b"junk")], ("t", 1): [raw(1, value, ("fsn-forwarded", b"0"))]}))
+    log = Log(
+        MemorySource({("t", 0): [raw(0, value), raw(4, b"junk")], ("t", 1): [raw(1, value, ("fsn-forwarded", b"0"))]})
+    )
     assert [(read.partition, read.offset, read.type) for read in log.records("t")] == [
         (0, 0, "OrderCancelled"), (0, 4, ""), (1, 1, "OrderCancelled"),
     ]  # fmt: skip
     assert log.unreadable == {"t": [(0, 4)]}
     assert (log.count("t").total, log.count("t").forwarded) == (3, 1)
     assert log.count("t").holds(0, 4) and not log.count("t").holds(0, 3) and not log.count("t").holds(9, 0)
-    assert [read.offset for read in log.records("t", "OrderCancelled")] == [0, 1]
-    assert log.records("t", "OrderPlaced") == []
 
 
 def made_topic(brokers, name, partitions=2):
@@ -119,7 +118,7 @@ def test_only_committed_records_up_to_the_last_stable_offset_are_read(broker):
     producer.flush()
     with KafkaSource(broker) as source:
         started = time.monotonic()
-        found = [(record.partition, record.value, record.forwarded) for record in source.raw(topic)]
+        found = [(partition, value, forwarded) for partition, _, _, _, value, forwarded in source.raw(topic)]
         again = list(source.raw(topic))
     producer.abort_transaction()
     assert sorted(found) == [(partition, value, True) for partition in (0, 1) for value in (b"one", b"two")]

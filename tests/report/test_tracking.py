@@ -24,7 +24,9 @@ def told(status, hour, stands, number=NUMBER, event_id=None, late=False, shipmen
 
 
 def check(*events, links=(linked(),), **expected):
-    return check_tracking(reads(*events), reads(*links), {f"acme|gls|{name[1:]}": end for name, end in expected.items()})
+    return check_tracking(
+        reads(*events), reads(*links), {f"acme|gls|{name[1:]}": end for name, end in expected.items()}
+    )
 
 
 def test_the_vocabulary_is_the_domains():

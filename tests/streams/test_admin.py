@@ -80,9 +80,9 @@ def test_apply_against_a_broker(brokers):
     assert (Change("dead-letters", "retention.ms", str(30 * DAY_MS), str(50 * DAY_MS)),) == changed
     kept = settings(brokers, "dead-letters")
     assert str(50 * DAY_MS) == kept["retention.ms"]
-    assert str(TOPOLOGY.topics["dead-letters"].max_record_bytes + MESSAGE_OVERHEAD_BYTES) == kept["max.message.bytes"], (
-        "others stay as they were"
-    )
+    assert (
+        str(TOPOLOGY.topics["dead-letters"].max_record_bytes + MESSAGE_OVERHEAD_BYTES) == kept["max.message.bytes"]
+    ), "others stay as they were"
 
     with pytest.raises(ConfigurationError, match="dead-letters: retention of 2592000000 ms is wanted and 4320000000"):
         apply(TOPOLOGY, brokers)

@@ -1,0 +1,161 @@
+"""The parts of the world on their own: its agenda, its shelves, what carriers write, and the upstream day."""
+
+import json
+from random import Random
+
+import pytest
+from typer.testing import CliRunner
+
+from fsn.cli import app
+from fsn.declaration import load_topology
+from fsn.world.agenda import Agenda, Message
+from fsn.world.feeding import _partition
+from fsn.world.network import MINUTE_MS
+from fsn.world.parcels import tracking_number
+from fsn.world.payloads import DHL_WORDS, FORMATS, GLS_WORDS, UPS_WORDS, Stop, payload
+from fsn.world.world import START_AT, World
+from processors.carriers.redaction import redact
+from processors.carriers.registry import parse
+from schemas.codec import Codec
+from schemas.topology import TopologyError
+from streams.partitioner import Partitioner
+
+VOCABULARIES = {"dhl_parcel_de": DHL_WORDS, "ups": UPS_WORDS, "gls": GLS_WORDS}
+
+
+def test_deeds_are_done_in_order_of_time_and_of_planning():
+    agenda, done = Agenda(100), []
+    for at, name in ((300, "c"), (200, "a"), (200, "b"), (50, "past"), (400, "later")):
+        agenda.plan(at, done.append, name)
+    agenda.run_until(400)
+    assert (done, agenda.now, agenda.next_at) == (["past", "a", "b", "c"], 400, 400)
+
+
+def test_a_deed_may_plan_another_in_the_same_run():
+    agenda, done = Agenda(0), []
+    agenda.plan(1, lambda: agenda.plan(2, done.append, "second"))
+    agenda.run_until(3)
+    assert done == ["second"]
+
+
+@pytest.mark.parametrize(
+    ("carrier", "status"), [(carrier, status) for carrier, words in VOCABULARIES.items() for status in words]
+)
+def test_every_scan_reads_back_as_what_it_was(carrier, status):
+    number = tracking_number(carrier, Random(1))
+    stop = Stop(START_AT + 5 * MINUTE_MS, status, "Köln", "DE", "Europe/Berlin")
+    (scan,) = parse(FORMATS[carrier], payload(carrier, number, [stop])).scans
+    read = scan.tracking_number, scan.carrier, scan.status, scan.occurred_at, scan.place, scan.country
+    assert read == (number, carrier, status, stop.at, "Köln", "DE")
+
+
+@pytest.mark.parametrize("carrier", FORMATS)
+def test_payloads_are_redacted_already(carrier):
+    stops = [Stop(START_AT, status, "Gent", "BE", "Europe/Brussels") for status in VOCABULARIES[carrier]]
+    written = payload(carrier, tracking_number(carrier, Random(2)), stops)
+    assert parse(FORMATS[carrier], redact(FORMATS[carrier], written)) == parse(FORMATS[carrier], written)
+
+
+def test_a_misplaced_message_is_never_on_its_own_partition():
+    partition_of = Partitioner(4)
+    for number in range(200):
+        key = f"acme|key_{number}".encode()
+        assert _partition(Message(0, "t", key, b""), partition_of) == partition_of(key)
+        assert _partition(Message(0, "t", key, b"", misplaced=True), partition_of) != partition_of(key)
+
+
+def upstream(world):
+    messages = []
+    while world.agenda.now < world.day_ends_at:
+        messages += world.advance().messages
+    return messages
+
+
+@pytest.fixture(scope="module")
+def day():
+    world = World(4, orders=40, deltas=6_000, hours=3)
+    return world, upstream(world)
+
+
+def test_a_day_is_sent_in_order_of_time(day):
+    _, messages = day
+    instants = [message.at for message in messages]
+    assert instants == sorted(instants)
+
+
+def test_one_seed_sends_one_day(day):
+    _, messages = day
+    assert upstream(World(4, orders=40, deltas=6_000, hours=3)) == messages
+    assert upstream(World(5, orders=40, deltas=6_000, hours=3)) != messages
+
+
+def test_a_silent_feed_says_nothing_and_then_everything(day):
+    world, messages = day
+    codec = Codec()
+    for silence in world.truth.silences:
+        feed = silence.feed_id.encode()
+        said = [message.at for message in messages if feed in message.value and b"k-" not in message.value]
+        genuine = [
+            message.at
+            for message in messages
+            if message.topic in ("feed-heartbeats", "stock-deltas")
+            and message.headers
+            and feed in message.value
+            and silence.from_at < message.at < silence.until_at
+            and _proves(world, message)
+            and len(message.value) == len(codec.encode(codec.decode(message.value)))
+        ]
+        assert said
+        assert genuine == []
+
+
+def _proves(world, message):
+    owner = dict(message.headers)["fsn-key-id"].decode().rpartition(".")[0].replace(".", "|")
+    return world.keys.headers(owner, message.topic, message.key, message.value) == message.headers
+
+
+def test_contiguous_feeds_skip_no_number_for_good(day):
+    """Every number between a shelf's first and last was sent, whatever overtook it."""
+    world, messages = day
+    codec, seen = Codec(), {}
+    feeds = {feed.feed_id: feed for feed in world.network.feeds}
+    for message in messages:
+        if message.topic != "stock-deltas" or not message.headers or not _proves(world, message):
+            continue
+        try:
+            record = codec.decode(message.value)
+        except Exception:
+            continue
+        feed = feeds.get(getattr(record, "feed_id", ""))
+        if feed is not None and feed.sequences == "contiguous" and type(record).__name__ == "StockDelta":
+            seen.setdefault((record.feed_id, record.sku), set()).add(record.sequence)
+    gaps = [key for key, numbers in seen.items() if numbers != set(range(1, max(numbers) + 1))]
+    planted = sum(letter.topic == "stock-deltas" for letter in world.truth.dead_letters)
+    assert len(gaps) <= planted
+
+
+def test_generate_writes_the_day_as_files(tmp_path):
+    options = ["--out", str(tmp_path / "day"), "--seed", "2", "--orders", "10", "--deltas", "1500", "--hours", "3"]
+    result = CliRunner().invoke(app, ["generate", *options])
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in (tmp_path / "day" / "day.jsonl").read_text().splitlines()]
+    assert {line.get("type") for line in lines} >= {"OrderPlaced", "StockDelta", "StockCount", "FeedHeartbeat", None}
+    assert len((tmp_path / "day" / "network.jsonl").read_text().splitlines()) > 2_000
+    assert json.loads((tmp_path / "day" / "truth.json").read_text())["seed"] == 2
+    assert json.loads((tmp_path / "day" / "keys.json").read_text())["acme.1"]["owner"] == "acme"
+
+
+def test_generate_wants_one_destination():
+    assert CliRunner().invoke(app, ["generate"]).exit_code == 2
+
+
+def test_the_clock_of_a_topology_can_be_replaced(tmp_path):
+    assert load_topology().clock == "leader"
+    topology = load_topology(clock="external")
+    assert topology.clock == "external"
+    assert all(topic.retention_ms is None for topic in topology.topics.values())
+    (tmp_path / "t.yaml").write_text("app: fsn\n")
+    with pytest.raises(TopologyError, match="which clock"):
+        load_topology(tmp_path / "t.yaml", clock="external")
+    with pytest.raises(TopologyError, match="--file"):
+        load_topology(tmp_path / "none.yaml")
