@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from fsn.processes import WorkerProcess
     from fsn.world.feeding import BrokerFeeder
     from fsn.world.world import Slice, World
-    from schemas.topology import Topology
 
 app = typer.Typer(help="A simulated day, and its report.")
 
 FOLDER: Final = Path(".fsn/demo")
+PROBES: Final = 200
+PROBES_PER_S: Final = 40.0
 
 
 @app.command()
@@ -44,6 +45,7 @@ def demo(
     from fsn.broker import EmbeddedBroker
     from fsn.declaration import load_topology
     from fsn.processes import WorkerProcess
+    from fsn.world.feeding import BrokerFeeder
     from fsn.world.world import World
     from streams.admin import apply
 
@@ -67,26 +69,25 @@ def demo(
         console.print(
             f"broker {brokers} · worker log {worker.log_path} · metrics http://127.0.0.1:{worker.web_port}/metrics"
         )
-        _feed(world, topology, brokers, worker=worker, console=console)
-        world.truth.write(folder / "truth.json")
-        fine = _report(brokers, file, folder / "truth.json", console)
+        with BrokerFeeder(world, topology, {"bootstrap.servers": brokers, "log_level": 3}) as feeder:
+            _feed(world, feeder, worker=worker, console=console)
+            world.truth.write(folder / "truth.json")
+            fine = _report(brokers, file, folder / "truth.json", console)
+            fine = _latency(world, feeder, brokers, worker=worker, console=console) and fine
     finally:
         broker.kill()  # nobody reads its data again: writing it out would only cost time
     if not fine:
         raise typer.Exit(1)
 
 
-def _feed(world: "World", topology: "Topology", brokers: str, *, worker: "WorkerProcess", console: "Console") -> None:
+def _feed(world: "World", feeder: "BrokerFeeder", *, worker: "WorkerProcess", console: "Console") -> None:
     """The day, with a progress bar."""
-    from fsn.world.feeding import BrokerFeeder
-
-    with BrokerFeeder(world, topology, {"bootstrap.servers": brokers, "log_level": 3}) as feeder:
-        feeder.publish_network()
-        with worker:
-            worker.wait_until_ready()
-            started = time.monotonic()
-            _run(feeder, world, worker=worker, console=console)
-            seconds = time.monotonic() - started
+    feeder.publish_network()
+    with worker:
+        worker.wait_until_ready()
+        started = time.monotonic()
+        _run(feeder, world, worker=worker, console=console)
+        seconds = time.monotonic() - started
     simulated = (world.agenda.now - world.start_at) / 1000
     console.print(
         f"{sum(world.truth.messages.values()):,} records in {seconds:.1f} s: simulated time ran "
@@ -119,3 +120,17 @@ def _report(brokers: str, file: Path, truth_path: Path, console: "Console") -> b
     from fsn.report.summary import report
 
     return report(brokers, file, truth_path, console)
+
+
+def _latency(
+    world: "World", feeder: "BrokerFeeder", brokers: str, *, worker: "WorkerProcess", console: "Console"
+) -> bool:
+    """The day ran in simulated time: fresh orders show how long a decision takes by the wall clock."""
+    from fsn.report.latency import probe
+    from fsn.report.summary import report_latency
+    from fsn.world.probing import make_probes
+
+    with worker:
+        worker.wait_until_ready()
+        latency = probe(brokers, make_probes(world, feeder), orders=PROBES, per_second=PROBES_PER_S)
+    return report_latency(latency, console)

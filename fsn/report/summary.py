@@ -32,6 +32,14 @@ def report(
     return show(findings, console, latency=latency)
 
 
+def report_latency(latency: Latency, console: Console) -> bool:
+    """Print what the probe measured, and say whether every order was answered."""
+    console.print(_latency(latency))
+    for fault in latency.checked.faults[:NAMED_MAX]:
+        console.print(f"[red]{escape(str(fault))}[/red]")
+    return not latency.checked.faults
+
+
 def show(findings: Findings, console: Console, *, latency: Latency | None = None) -> bool:
     """Print findings."""
     console.print(_orders(findings))

@@ -132,8 +132,26 @@ class BrokerFeeder:
         self._listener.__exit__()
         self._group.close()
 
+    @property
+    def last_tick_at(self) -> int:
+        """The last instant the world has ticked."""
+        return self._ticks[-1]
+
+    def send_messages(self, messages: list[Message]) -> None:
+        """Send, and wait until the broker has all of them."""
+        self._hand_over(messages)
+        self._flush()
+
     def _send(self, part: Slice, *, ticks: bool = True) -> None:
-        for message in part.messages:
+        self._hand_over(part.messages)
+        # A tick may be processed as soon as every topic was read to its end: the slice must be in the log before it.
+        self._flush()
+        for at in part.ticks if ticks else ():
+            self._tick(at)
+        self._producer.poll(0)
+
+    def _hand_over(self, messages: list[Message]) -> None:
+        for message in messages:
             self._produce(
                 message.topic,
                 message.value,
@@ -142,11 +160,6 @@ class BrokerFeeder:
                 partition=_partition(message, self._partition_of),
                 headers=list(message.headers),
             )
-        # A tick may be processed as soon as every topic was read to its end: the slice must be in the log before it.
-        self._flush()
-        for at in part.ticks if ticks else ():
-            self._tick(at)
-        self._producer.poll(0)
 
     def _tick(self, at: int) -> None:
         value = self._codec.encode(Tick(at=at))

@@ -226,14 +226,14 @@ def wanted_of(facts: OrderFacts, offers: Offers, *, network: Network, now_at: in
 
 def needs_of(variants: tuple[str, ...], facts: OrderFacts, *, network: Network, rules: Rules) -> tuple[str, ...] | None:
     """Capabilities a location must have; None when a variant is unknown."""
-    needs = rules.business_needs if facts.business else ()
-    for variant_id in variants:
+    needs = list(rules.business_needs) if facts.business else []
+    # Each variant once: an order of 60,000 lines of one variant may come, and must not take seconds.
+    for variant_id in dict.fromkeys(variants):
         variant = network.variants.get(variant_id)
         if variant is None:
             return None
-        if variant.needs:
-            needs += variant.needs
-    return needs
+        needs += variant.needs
+    return tuple(needs)
 
 
 def _bill(variants: tuple[str, ...], *, network: Network, into: str, rules: Rules) -> tuple[cost.Bill, Verdict]:

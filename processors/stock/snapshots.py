@@ -1,6 +1,6 @@
 """Snapshots: what channels may promise, once per changed item and batch.
 
-In: an item as a batch left it. Out: StockSnapshot on the compacted topic `stock-snapshots`, keyed by the variant.
+In: an item as a batch left it. Out: StockSnapshot on the compacted topic `stock-snapshots`, keyed by variant and location.
 """
 
 from processors.step import Context
@@ -22,4 +22,5 @@ def project(key: str, item: Item, ctx: Context) -> None:
         bool(item.gapped),
         item.updated_at,
     )
-    ctx.emit("stock-snapshots", variant_id, snapshot)
+    # The topic is compacted: its key must name the item, or one location would drop the others.
+    ctx.emit("stock-snapshots", key, snapshot)

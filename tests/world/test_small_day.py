@@ -12,7 +12,6 @@ from processors.pipeline import STAGES
 from streams.signatures import KeyRing
 from streams.testing import TopologyDriver
 
-
 READ = (
     "dead-letters",
     "ledger-entries",
