@@ -69,7 +69,7 @@ def demo(
         console.print(
             f"broker {brokers} · worker log {worker.log_path} · metrics http://127.0.0.1:{worker.web_port}/metrics"
         )
-        with BrokerFeeder(world, topology, {"bootstrap.servers": brokers, "log_level": 3}) as feeder:
+        with BrokerFeeder(world, topology, {"bootstrap.servers": brokers, "log_level": 2}) as feeder:
             _feed(world, feeder, worker=worker, console=console)
             world.truth.write(folder / "truth.json")
             fine = _report(brokers, file, folder / "truth.json", console)

@@ -160,7 +160,7 @@ def _partners(random: Random) -> tuple[PartnerDefined, ...]:
             partner_id=f"{TENANT}|partner_{number:02d}_{_slug(name)}",
             name=name,
             country=homes[number * 2 - 2].country,
-            freshness_limit_ms=random.choice((15, 15, 20, 30)) * MINUTE_MS,
+            freshness_limit_ms=random.choice((15, 20, 20, 30)) * MINUTE_MS,
             partials_allowed=random.random() < 0.5,
         )
         for number, name in enumerate(PARTNERS, 1)

@@ -19,7 +19,7 @@ from schemas.records.network import FeedDefined, VariantDefined
 from schemas.records.operations import FeedHeartbeat
 from schemas.records.stock import StockCount, StockDelta
 
-HEARTBEAT_MS: Final = 5 * MINUTE_MS
+HEARTBEAT_MS: Final = 6 * MINUTE_MS
 QUIET_MS: Final = 60 * MINUTE_MS
 """After a movement that the feed's counts and FSN learn in different ways, no count of the shelf for so long."""
 TASKS_APART_MS: Final = 10 * MINUTE_MS

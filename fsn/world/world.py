@@ -44,11 +44,12 @@ class Pace(msgspec.Struct, frozen=True):
     lead_ms: int
 
 
-DAY: Final = Pace(3 * MINUTE_MS, 30_000, 5 * MINUTE_MS)
-EVENING: Final = Pace(5 * MINUTE_MS, MINUTE_MS, 8 * MINUTE_MS)
+DAY: Final = Pace(3 * MINUTE_MS, 30_000, 7 * MINUTE_MS)
+EVENING: Final = Pace(6 * MINUTE_MS, MINUTE_MS, 10 * MINUTE_MS)
 """No order comes any more; what was rejected is still routed anew."""
-LATER: Final = Pace(15 * MINUTE_MS, 3 * MINUTE_MS, 30 * MINUTE_MS)
-"""Nothing is routed any more."""
+LATER: Final = Pace(30 * MINUTE_MS, 5 * MINUTE_MS, 45 * MINUTE_MS)
+"""Nothing is routed any more; hours in which nothing happens pass in one slice."""
+LONGEST_SLICE_MS: Final = 3 * HOUR_MS
 
 STOCKING_MS: Final = 15 * MINUTE_MS
 QUIET_BEFORE_GIVING_UP_MS: Final = 3 * HOUR_MS
@@ -132,6 +133,9 @@ class World:
             return None
         pace = DAY if from_at < self.day_ends_at else EVENING if from_at < self.give_up_at + HOUR_MS else LATER
         to_at = from_at + (slice_ms or pace.slice_ms)
+        if pace is LATER and not slice_ms:
+            idle_to = from_at + LONGEST_SLICE_MS if self.agenda.next_at is None else self.agenda.next_at
+            to_at += max(0, min(idle_to, from_at + LONGEST_SLICE_MS) - to_at) // pace.tick_ms * pace.tick_ms
         self.agenda.run_until(to_at)
         if len(self.agenda):
             self._quiet_since = to_at
