@@ -49,8 +49,7 @@ def encoder(schema: dict[str, Any], header: bytes) -> Encoder:
     """The function that writes records of this schema behind this header."""
     writing = _Writing(schema)
     writing.fields(schema, "record")
-    source = ["def encode(record):", " parts = [HEADER]", " add = parts.append", *writing.lines, " return join(parts)"]
-    return cast(Encoder, _run(source, "encode", {**_WRITE_NAMES, "HEADER": header}))
+    return cast(Encoder, _run(writing.source(), "encode", {**_WRITE_NAMES, "HEADER": header}))
 
 
 def decoder(writer: dict[str, Any], reader: dict[str, Any], structs: Mapping[str, type[msgspec.Struct]]) -> Decoder:
@@ -95,7 +94,27 @@ class _Lines:
 
 
 class _Writing(_Lines):
-    """Emits the lines that append a value's bytes to `parts`."""
+    """Emits the lines that put a value's bytes behind those in `parts`.
+
+    Neighbouring values stand in one tuple, which costs half of appending them one by one; only a list, or a part that
+    may be missing, ends it.
+    """
+
+    def __init__(self, schema: AvroSchema) -> None:
+        super().__init__(schema)
+        self._together: list[str] = ["HEADER"]
+
+    def source(self) -> list[str]:
+        """The whole function."""
+        if not self.lines:
+            return ["def encode(record):", f" return join(({', '.join(self._together)},))"]
+        self.flush()
+        return ["def encode(record):", " parts = []", *self.lines, " return join(parts)"]
+
+    def flush(self) -> None:
+        if self._together:
+            self.emit(f"parts += ({', '.join(self._together)},)")
+            self._together = []
 
     def fields(self, schema: AvroSchema, holder: str) -> None:
         for field in schema["fields"]:
@@ -106,39 +125,53 @@ class _Writing(_Lines):
         kind = schema["type"] if isinstance(schema, dict) else schema
         if kind == "record":
             name = self.fresh()
+            self.flush()
             self.emit(f"{name} = {expression}")
             self.fields(schema, name)
         elif isinstance(kind, list):
-            self._union(schema, expression)
+            self._union(kind, expression)
         elif kind == "array":
             self._array(schema["items"], expression)
-        elif kind == "boolean":
-            self.emit(f"add(b'\\1' if {expression} else b'\\0')")
-        elif kind == "string":
-            self.emit(f"v = {expression}.encode()", "add(SMALL(len(v)) or write_long(len(v)))", "add(v)")
-        elif kind == "bytes":
-            self.emit(f"v = {expression}", "add(SMALL(len(v)) or write_long(len(v)))", "add(v)")
         else:
-            self.emit(f"v = {expression}", f"add(SMALL(v) or write_{kind}(v))")
+            self._together += self._scalar(kind, expression)
+
+    def _scalar(self, kind: str, expression: str) -> list[str]:
+        """Expressions of a value's bytes."""
+        if kind == "boolean":
+            return [f"b'\\1' if {expression} else b'\\0'"]
+        if kind in ("string", "bytes"):
+            value = f"{expression}.encode()" if kind == "string" else expression
+            return [f"SMALL(len(v := {value})) or write_long(len(v))", "v"]
+        return [f"SMALL(v := {expression}) or write_{kind}(v)"]
 
     def _union(self, branches: list[AvroSchema], expression: str) -> None:
         null = branches.index("null")
+        inner = self.resolve(branches[1 - null])
+        kind = inner["type"] if isinstance(inner, dict) else inner
         name = self.fresh()
-        self.emit(f"{name} = {expression}", f"if {name} is None: add(b'\\{null * 2}')", "else:")
+        if kind not in ("record", "array"):
+            some = " + ".join((f"b'\\{(1 - null) * 2}'", *(f"({part})" for part in self._scalar(kind, name))))
+            self._together.append(f"b'\\{null * 2}' if ({name} := {expression}) is None else {some}")
+            return
+        self.flush()
+        self.emit(f"{name} = {expression}", f"if {name} is None: parts += (b'\\{null * 2}',)", "else:")
         self._indent += 1
-        self.emit(f"add(b'\\{(1 - null) * 2}')")
-        self.value(branches[1 - null], name)
+        self._together = [f"b'\\{(1 - null) * 2}'"]
+        self.value(inner, name)
+        self.flush()
         self._indent -= 1
 
     def _array(self, items: AvroSchema, expression: str) -> None:
         array, item = self.fresh(), self.fresh()
+        self.flush()
         self.emit(f"{array} = {expression}", f"if {array}:")
         self._indent += 1
-        self.emit(f"add(SMALL(len({array})) or write_count(len({array})))", f"for {item} in {array}:")
+        self.emit(f"parts += (SMALL(len({array})) or write_count(len({array})),)", f"for {item} in {array}:")
         self._indent += 1
         self.value(items, item)
+        self.flush()
         self._indent -= 2
-        self.emit("add(b'\\0')")
+        self._together = ["b'\\0'"]
 
 
 class _Reading(_Lines):

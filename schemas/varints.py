@@ -6,6 +6,7 @@ function takes the bytes and a place, and returns the value and the place behind
 than the bytes that are there.
 """
 
+from functools import lru_cache
 from typing import Final
 
 ITEMS_MAX: Final = 100_000
@@ -33,25 +34,22 @@ BYTE_SIZE: Final = tuple(byte >> 1 if byte < 128 and byte % 2 == 0 else -1 for b
 BYTE_VALUE: Final = tuple((byte >> 1) ^ -(byte & 1) for byte in range(128)) + (None,) * 128
 """The value a single byte stands for, or None when it goes on."""
 
+_TWO_BYTES: Final = 1 << 14
+_PAIRS: Final = tuple(bytes((bits & 127 | 128, bits >> 7 | 128)) for bits in range(_TWO_BYTES))
+_LAST_PAIRS: Final = tuple(bytes((bits & 127 | 128, bits >> 7)) for bits in range(_TWO_BYTES))
+"""Fourteen bits as two bytes of a longer number, and as its last two."""
+
 _SIX_BYTES_FROM: Final = 1 << 35
 _SIX_BYTES_TO: Final = 1 << 42
 _SIX_MARKS: Final = 0x80 * (1 + (1 << 7) + (1 << 14) + (1 << 21) + (1 << 28))
 
 
+@lru_cache(maxsize=4096, typed=True)
 def write_long(value: int) -> bytes:
-    """A long's bytes; OverflowError beyond 64 bits."""
+    """A long's bytes; OverflowError beyond 64 bits. Remembered: most records of a batch name the same instant."""
     zigzag = (value << 1) ^ (value >> 63)
     if _SIX_BYTES_FROM <= zigzag < _SIX_BYTES_TO:  # today's instants in milliseconds, 1987 to 2039
-        return bytes(
-            (
-                zigzag & 127 | 128,
-                zigzag >> 7 & 127 | 128,
-                zigzag >> 14 & 127 | 128,
-                zigzag >> 21 & 127 | 128,
-                zigzag >> 28 & 127 | 128,
-                zigzag >> 35,
-            )
-        )
+        return _PAIRS[zigzag & 16383] + _PAIRS[zigzag >> 14 & 16383] + _LAST_PAIRS[zigzag >> 28]
     if not -(1 << 63) <= value < 1 << 63:
         raise OverflowError(f"{value} does not fit an Avro long (64 bits)")
     return _zigzag(value)

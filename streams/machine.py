@@ -46,8 +46,8 @@ ENGINE: Final = Table("engine", Instant)
 ENGINE_STAGE: Final = Stage(name="engine", handlers={}, tables=(ENGINE,))
 
 
-class Raw(msgspec.Struct, frozen=True):
-    """A record as read. (aiokafka's ConsumerRecord has the same attributes and stands in for it.)"""
+class Raw(msgspec.Struct, frozen=True, gc=False):
+    """A record as read."""
 
     topic: str
     partition: int
@@ -55,7 +55,7 @@ class Raw(msgspec.Struct, frozen=True):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class Counts:

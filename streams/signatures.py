@@ -7,6 +7,7 @@ hex), never from a topic. An owner is a tenant (`acme`), one of its parties (`ac
 
 import hmac
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,9 @@ from streams.errors import ConfigurationError
 
 KEY_ID_HEADER: Final = "fsn-key-id"
 SIGNATURE_HEADER: Final = "fsn-signature"
+BLOCK_BYTES: Final = 64
+INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class SigningKey(msgspec.Struct, frozen=True):
@@ -26,11 +30,33 @@ class SigningKey(msgspec.Struct, frozen=True):
     """Hex, at least 16 bytes."""
 
 
+class Mac:
+    """HMAC-SHA256 (RFC 2104) under one secret, whose two padded blocks are hashed once.
+
+    `hmac.digest` hashes them, and looks the algorithm up, for every record: 2.2 µs instead of 0.9 (measured).
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, secret: bytes) -> None:
+        key = sha256(secret).digest() if len(secret) > BLOCK_BYTES else secret
+        padded = key.ljust(BLOCK_BYTES, b"\0")
+        self._inner = sha256(padded.translate(INNER))
+        self._outer = sha256(padded.translate(OUTER))
+
+    def of(self, topic: bytes, key: bytes, value: bytes) -> bytes:
+        """The signature of a record."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(b"|".join((topic, key, value)))
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 class KeyRing:
     """All keys a worker accepts."""
 
     def __init__(self, keys: Mapping[str, SigningKey]) -> None:
-        self._keys = {key_id.encode(): (key.owner, bytes.fromhex(key.secret)) for key_id, key in keys.items()}
+        self._keys = {key_id.encode(): (key.owner, Mac(bytes.fromhex(key.secret))) for key_id, key in keys.items()}
 
     @classmethod
     def load(cls, path: Path) -> "KeyRing":
@@ -63,11 +89,9 @@ class KeyRing:
         known = self._keys.get(key_id)
         if known is None:
             return None
-        expected = hmac.digest(known[1], b"|".join((topic, key, value)), "sha256")
-        return known[0] if hmac.compare_digest(expected, signature) else None
+        return known[0] if hmac.compare_digest(known[1].of(topic, key, value), signature) else None
 
     def sign(self, key_id: str, topic: str, key: bytes, value: bytes) -> list[tuple[str, bytes]]:
         """Headers that prove who wrote the record."""
-        _, secret = self._keys[key_id.encode()]
-        signature = hmac.digest(secret, b"|".join((topic.encode(), key, value)), "sha256")
-        return [(KEY_ID_HEADER, key_id.encode()), (SIGNATURE_HEADER, signature)]
+        _, mac = self._keys[key_id.encode()]
+        return [(KEY_ID_HEADER, key_id.encode()), (SIGNATURE_HEADER, mac.of(topic.encode(), key, value))]

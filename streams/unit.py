@@ -36,7 +36,7 @@ class Readable(Protocol):
         ...
 
 
-class Output(msgspec.Struct, frozen=True):
+class Output(msgspec.Struct, frozen=True, gc=False):
     """A record to send. partition is None where the key decides."""
 
     topic: str
@@ -128,11 +128,15 @@ class UnitOfWork:
 
     def emit(self, topic: str, key: str, record: Record) -> None:
         """Send a record to the partition of its key."""
-        self.outputs.append(Output(topic, key.encode(), self._encoded(topic, record), self.event_at))
+        value = self._encode(record)
+        if len(value) > self._limits[topic]:
+            raise OutputTooLarge(topic, len(value), self._limits[topic])
+        self.outputs.append(Output(topic, key.encode(), value, self.event_at))
 
     def broadcast(self, topic: str, key: str, record: Record) -> None:
         """Send a record to every partition of a broadcast topic."""
-        raw_key, value = key.encode(), self._encoded(topic, record)
+        raw_key, value = key.encode(), self._encode(record)
+        self.check_size(topic, len(value))
         for partition in range(self._partitions):
             self.outputs.append(Output(topic, raw_key, value, self.event_at, partition))
 
@@ -207,12 +211,13 @@ class UnitOfWork:
         for state in self._tables.values():
             if state.project is None:
                 continue
+            project = state.project
             for key, row in state.changed.items():
                 if row is ABSENT:
                     continue
                 self.begin_engine()
                 try:
-                    state.project(key, row, self)
+                    project(key, row, self)
                 except Exception as error:  # noqa: BLE001 - a row that cannot be shown must not stop the partition
                     self.rollback()
                     yield state.prefix + key, error
@@ -281,11 +286,6 @@ class UnitOfWork:
         """Raise OutputTooLarge when a value of this size exceeds what its topic takes."""
         if size > self._limits[topic]:
             raise OutputTooLarge(topic, size, self._limits[topic])
-
-    def _encoded(self, topic: str, record: Record) -> bytes:
-        value = self._encode(record)
-        self.check_size(topic, len(value))
-        return value
 
     def _set_timer(self, timer: tuple[int, str, str], *, present: bool) -> None:
         self._journal.append((self._timers, timer, self._timers.get(timer, MISSING)))
