@@ -14,12 +14,21 @@ import msgspec
 from confluent_kafka import Producer
 
 SLICE_S: Final = 0.005
+LINGER_MS: Final = 10
+BULK_FROM: Final = 2_000
+"""Records a second from which on a sender lets them gather, as any sender of so many does."""
 
 
 def feed(bootstrap: str, messages: list[tuple[str, bytes, bytes, list[tuple[str, bytes]]]], rate: float) -> list[float]:
     """Send all; when each was due."""
+    bulk = rate > BULK_FROM
     producer = Producer(
-        {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 0, "batch.size": 1 << 20}
+        {
+            "bootstrap.servers": bootstrap,
+            "partitioner": "murmur2_random",
+            "linger.ms": LINGER_MS if bulk else 0,
+            "batch.size": 1 << 20,
+        }
     )
     producer.list_topics(timeout=10)  # connected before the first one is due
     started = time.time()

@@ -2,9 +2,9 @@
 
 Seven locations hold everything, so that every order has seven candidates; three orders in five are for one variant
 (one hop), the others for two to four (ask, offer, reserve). The worker runs the whole topology: decisions, full audits,
-assignments, ledgers, signatures. Per round: all orders at once, for the rate; then half that rate, steadily, for the
-latency from the order's due time to the moment a read-committed reader sees its decision; then the same while 20,000
-stock deltas a second flow.
+assignments, ledgers, signatures. Per round: all orders at once, for the rate; then half load, steadily, for the latency
+from the order's due time to the moment a read-committed reader sees its decision; then the same while 20,000 stock
+deltas a second flow. Half load is half of the promised rate, or of the measured one where that is less.
 """
 
 import subprocess
@@ -66,13 +66,14 @@ def run(scale: Scale) -> dict[str, float]:
             full = _phase(broker.bootstrap, folder, world.orders(scale.orders, prefix="full"), AT_ONCE, worker)
             rate = len(full) / max(full)
             wait_calm(worker)
-            steady = int(scale.steady_s * rate / 2)
-            half = _phase(broker.bootstrap, folder, world.orders(steady, prefix="half", seed=2), rate / 2, worker)
+            load = min(rate, TARGETS["routed_per_s"]) / 2
+            steady = int(scale.steady_s * load)
+            half = _phase(broker.bootstrap, folder, world.orders(steady, prefix="half", seed=2), load, worker)
             wait_calm(worker)
             flow = world.deltas(int(scale.steady_s * DELTAS_PER_S))
             before = deltas_taken.total()
             beside = _phase(
-                broker.bootstrap, folder, world.orders(steady, prefix="flow", seed=3), rate / 2, worker, beside=flow
+                broker.bootstrap, folder, world.orders(steady, prefix="flow", seed=3), load, worker, beside=flow
             )
             taken = deltas_taken.total() - before
         return {

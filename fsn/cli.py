@@ -26,6 +26,9 @@ COMMANDS: Final[dict[str, str]] = {
 }
 """Command -> the module that holds its `app`."""
 
+OF_THE_WHOLE: Final = frozenset({"install_completion", "show_completion"})
+"""Options that typer gives every `app`, and that only `fsn` itself means."""
+
 OUR_PACKAGES: Final = frozenset({"fsn", "streams", "processors", "schemas", "connectors"})
 
 
@@ -44,7 +47,10 @@ class LazyCommands(TyperGroup):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return super().get_command(ctx, cmd_name)
-        return typer.main.get_command(import_module(module).app)
+        command = typer.main.get_command(import_module(module).app)
+        command.name = cmd_name
+        command.params = [parameter for parameter in command.params if parameter.name not in OF_THE_WHOLE]
+        return command
 
 
 app = typer.Typer(name="fsn", cls=LazyCommands, no_args_is_help=True, pretty_exceptions_enable=False)

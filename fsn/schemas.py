@@ -1,18 +1,21 @@
 """`fsn schemas`: write the Avro schemas of the record types, check them, show one.
 
 `write` commits a new version for each changed record to `schemas/avro/`, or refuses a change that earlier data would
-not survive, with record, field and mend. `check` fails when the committed files are not what the record types say,
+not survive, with record, field and mend. `write --rewrite` starts all over, and is refused once there has been a release:
+its records lie on topics under the old ids. `check` fails when the committed files are not what the record types say,
 when the BACKWARD_TRANSITIVE rule is broken, or when a field is marked as personal data. `show` prints one record as
 people read it.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from schemas.registry import SchemaVersion
+
+FIRST_RELEASE: Final = (0, 1, 0)
 
 app = typer.Typer(help="The Avro schemas of the records.", no_args_is_help=True)
 
@@ -29,6 +32,8 @@ def write(
     from schemas.evolution import plan
     from schemas.registry import read_versions, record_types
 
+    if rewrite:
+        _refuse_after_a_release(package_version())
     folder = avro_folder()
     try:
         committed = read_versions(folder)
@@ -80,6 +85,17 @@ def avro_folder() -> Path:
     import schemas
 
     return Path(schemas.__path__[0]) / "avro"
+
+
+def package_version() -> str:
+    """What `pyproject.toml` says, for the installed metadata of a checkout may be old; without it, the installed version."""
+    import tomllib
+    from importlib.metadata import version
+
+    project = avro_folder().parents[1] / "pyproject.toml"
+    if project.is_file():
+        return str(tomllib.loads(project.read_text("utf-8"))["project"]["version"])
+    return version("fsn")
 
 
 def write_versions(folder: Path, versions: "list[SchemaVersion]") -> list[str]:
@@ -140,6 +156,19 @@ def shown_type(schema: object) -> str:
     if isinstance(schema, dict):
         return f"list of {shown_type(schema['items'])}" if schema["type"] == "array" else str(schema["name"])
     return str(schema).rsplit(".", 1)[-1]
+
+
+def _refuse_after_a_release(version: str) -> None:
+    """A version beyond the first release's, a pre-release too, says that the first one is out."""
+    import re
+
+    numbers = re.match(r"\d+(?:\.\d+)*", version)
+    if numbers is None or tuple(map(int, numbers[0].split("."))) > FIRST_RELEASE:
+        first = ".".join(map(str, FIRST_RELEASE))
+        _fail(
+            f"FSN is at {version}: since {first} records lie on topics under the committed schema ids, and --rewrite would "
+            "make them unreadable. Run `fsn schemas write`: it adds a version for each changed record"
+        )
 
 
 def _fail(message: str) -> NoReturn:

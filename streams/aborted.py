@@ -13,15 +13,20 @@ stable offset without any marker of that producer, for a transaction that reache
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record import MemoryRecords
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
+
+from streams.fetch_wire import QuickFetch
 
 Entry = tuple[int, int]
 """(producer id, first offset)"""
 
 
 class HonestClient:
-    """aiokafka's client, its fetch answers freed of aborted transactions that are over."""
+    """aiokafka's client; its fetch answers name no aborted transactions that are over, and only partitions that have
+    records or an error. Where each partition's last stable offset stands is told to `request.stable_ends`.
+    """
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -31,10 +36,12 @@ class HonestClient:
 
     async def send(self, node_id: int, request: Any, **settings: Any) -> Any:
         """Send a request; mend the answer if it answers a fetch."""
-        response = await self._client.send(node_id, request, **settings)
-        if type(request).__name__.startswith("Fetch"):
-            asked = {(topic, partition): offset for topic, places in request.topics for partition, offset, *_ in places}
-            response.topics = list(_mended(response, asked))
+        if type(request) is not FetchRequest:
+            return await self._client.send(node_id, request, **settings)
+        response = await self._client.send(node_id, QuickFetch.of(request), **settings)
+        stable_ends: dict[tuple[str, int], int] = {}
+        response.topics = list(_mended(response, request, stable_ends))
+        request.stable_ends = stable_ends
         return response
 
 
@@ -66,16 +73,23 @@ def _read_markers(records: bytes) -> tuple[Mapping[int, bool], int]:
     return first, reached
 
 
-def _mended(response: Any, asked: Mapping[tuple[str, int], int]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+def _mended(
+    response: Any, request: Any, stable_ends: dict[tuple[str, int], int]
+) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
     place = -3 if response.API_VERSION >= 11 else -2  # where the answer keeps its aborted transactions
+    asked: dict[tuple[str, int], int] = {}
     for topic, partitions in response.topics:
-        mended = []
+        told = []
         for fields in partitions:
-            entries, offset = fields[place], asked.get((topic, fields[0]), 0)
-            if entries and fields[-1]:
-                kept = still_open(entries, fields[-1], fetched_from=offset, stable_end=fields[3])
+            if not fields[1]:
+                stable_ends[topic, fields[0]] = fields[3]
+            if fields[place] and fields[-1]:
+                asked = asked or {(name, number): at for name, wanted in request.topics for number, at, _ in wanted}
+                offset = asked.get((topic, fields[0]), 0)
                 changed = list(fields)
-                changed[place] = kept
-                fields = tuple(changed)  # noqa: PLW2901 - the same answer, mended
-            mended.append(fields)
-        yield topic, mended
+                changed[place] = still_open(fields[place], fields[-1], fetched_from=offset, stable_end=fields[3])
+                told.append(tuple(changed))
+            elif fields[1] or fields[-1]:
+                told.append(fields)
+        if told:
+            yield topic, told

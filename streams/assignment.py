@@ -53,15 +53,16 @@ def restored_store(runtime: Runtime, partition: int, should_stop: Callable[[], b
     for _ in range(2):
         store, meta = open_store(path, changelog=runtime.changelog_epoch, partitions=runtime.topology.partitions)
         try:
-            restored = restore(
-                runtime.client,
-                store,
-                meta,
-                topic=CHANGELOG,
-                partition=partition,
-                progress=runtime.restore_progress(partition),
-                should_stop=should_stop,
-            )
+            with runtime.restoring(partition) as tell:
+                restored = restore(
+                    runtime.client,
+                    store,
+                    meta,
+                    topic=CHANGELOG,
+                    partition=partition,
+                    progress=tell,
+                    should_stop=should_stop,
+                )
         except BaseException:
             store.close()
             raise

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 NETWORK: Final = "network"
 VERSIONS_KEPT: Final = 8
-FETCH_MAX_WAIT_MS: Final = 200
+FETCH_MAX_WAIT_MS: Final = 250
+"""Reference data changes now and then; asking for it as often as for orders cost an idle worker a quarter of its work."""
 POLL_MS: Final = 500
 
 

@@ -30,7 +30,7 @@ DELETE_RETENTION_MS: Final = 86_400_000
 """`delete.retention.ms` of the changelog: a store older than this may miss deletions."""
 
 Progress = Callable[[int, int], None]
-"""progress(position, end)"""
+"""progress(position, end); first where the restore begins"""
 
 
 def open_store(path: Path, *, changelog: str, partitions: int) -> tuple[LocalStore, StoreMeta]:
@@ -110,6 +110,8 @@ async def _restore(
         end = (await consumer.end_offsets([source]))[source]
         if meta.position > end:
             return None
+        if progress is not None:
+            progress(meta.position, end)
         consumer.seek(source, meta.position)
         return await _apply(consumer, store, meta, source, end=end, progress=progress, should_stop=should_stop)
     finally:

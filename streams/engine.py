@@ -8,6 +8,7 @@ it, for its inbox starts empty and its partitions rest until step 4 has sought.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from streams.inbox import TopicPartition
@@ -60,13 +61,16 @@ class Engine:
     def ready_partitions(self) -> set[TopicPartition]:
         """Topic partitions that want records."""
         self._asked = dict(self.tasks)
-        return {
-            TopicPartition(topic, partition)
-            for partition, task in self.tasks.items()
-            if task.ready
-            for topic in self._topics
-            if not task.inbox.full(topic)
-        }
+        wanted: set[TopicPartition] = set()
+        for partition, task in self.tasks.items():
+            if task.ready:
+                wanted |= self._places(partition)
+                wanted.difference_update(TopicPartition(topic, partition) for topic in task.inbox.full_topics())
+        return wanted
+
+    @cache  # noqa: B019 - one engine lives as long as its worker
+    def _places(self, partition: int) -> frozenset[TopicPartition]:
+        return frozenset(TopicPartition(topic, partition) for topic in self._topics)
 
     def receive(
         self, records: Mapping[TopicPartition, Sequence[Any]], ended: Mapping[TopicPartition, int], round_number: int

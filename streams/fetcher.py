@@ -53,23 +53,10 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         self.round_number += 1
         sent, sent_at = self.round_number, self._loop.time()
-        asked = [
-            (tp, offset, assignment.state_value(tp))
-            for topic, partitions in request.topics
-            for partition, offset, _ in partitions
-            for tp in (TopicPartition(topic, partition),)
-        ]
-        for _, _, state in asked:
-            state.lso = None
+        request.stable_ends = {}
         has_data: bool = await super()._proc_fetch_request(assignment, node_id, request)
-        for tp, offset, state in asked:
-            fetched = self._records.get(tp)
-            if type(fetched) is FetchResult and fetched._partition_records is not None:
-                fetched._partition_records.__class__ = RawRecords
-            if state.lso is not None:
-                self.stable_ends[tp] = state.lso
-                if offset >= state.lso:
-                    self.ended[tp] = sent
+        if assignment.active:
+            self._note_ends(assignment, request, sent)
         if has_data:
             self._empty_backoff_s = EMPTY_FETCH_BACKOFF_S
         elif self._loop.time() - sent_at < self._fetch_max_wait_ms / 2000:
@@ -78,6 +65,23 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
                 await asyncio.sleep(self._empty_backoff_s)
             self._empty_backoff_s = min(self._empty_backoff_s * 2, self._fetch_max_wait_ms / 1000)
         return has_data
+
+    def _note_ends(self, assignment: Any, request: Any, sent: int) -> None:
+        """What the answer said of last stable offsets; and its records, made to come out as `Raw`."""
+        said = request.stable_ends
+        for topic, partitions in request.topics:
+            for partition, offset, _ in partitions:
+                stable_end = said.get((topic, partition))
+                if stable_end is None:
+                    continue
+                tp = TopicPartition(topic, partition)
+                self.stable_ends[tp] = stable_end
+                if offset < stable_end:
+                    fetched = self._records.get(tp)
+                    if type(fetched) is FetchResult and fetched._partition_records is not None:
+                        fetched._partition_records.__class__ = RawRecords
+                elif (state := assignment.state_value(tp)).has_valid_position and state.position == offset:
+                    self.ended[tp] = sent
 
 
 class PatientConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
@@ -107,7 +111,7 @@ class PatientConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
 
 def found_ended(consumer: PatientConsumer, tp: TopicPartition) -> bool:
     """Whether a fetch has found this topic partition at its last stable offset."""
-    return tp in consumer._fetcher.ended  # noqa: SLF001 - our own consumer
+    return tp in consumer._fetcher.ended
 
 
 def aiokafka_security(client: Mapping[str, Any]) -> dict[str, Any]:

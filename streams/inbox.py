@@ -74,9 +74,13 @@ class Inbox:
         """The offset from which the topic is to be read on."""
         return self._next_offset[topic]
 
-    def full(self, topic: str) -> bool:
-        """Whether the topic should not be fetched for now."""
-        return len(self._buffers[topic]) >= BUFFERED_RECORDS_MAX or self._bytes[topic] >= BUFFERED_BYTES_MAX
+    def full_topics(self) -> list[str]:
+        """Topics that should not be fetched for now."""
+        return [
+            topic
+            for topic, buffer in self._buffers.items()
+            if len(buffer) >= BUFFERED_RECORDS_MAX or self._bytes[topic] >= BUFFERED_BYTES_MAX
+        ]
 
     def __len__(self) -> int:
         return sum(map(len, self._buffers.values()))
@@ -91,14 +95,19 @@ class Inbox:
             topic: buffer[0].offset if buffer else self._next_offset[topic] for topic, buffer in self._buffers.items()
         }
 
-    def choose(self, *, only: str | None = None) -> list[Any]:
+    @property
+    def has_bulk(self) -> bool:
+        """Whether bulk is buffered."""
+        return any(self._buffers[topic] for topic in self._bulk)
+
+    def choose(self, *, only: str | None = None, bulk_max: int = BULK_RECORDS_MAX) -> list[Any]:
         """The next batch in merge order, still buffered: `take` removes what was processed of it.
 
-        only: nothing but this topic may enter.
+        only: nothing but this topic may enter; bulk_max: bulk records of each bulk topic that may.
         """
         if only is not None:
             return list(islice(self._buffers[only], BATCH_RECORDS_MAX))
-        chunks = self._chunks()
+        chunks = self._chunks(bulk_max)
         ticks = self._ticks_allowed(chunks)
         if ticks:
             chunks[CLOCK] = list(islice(self._buffers[CLOCK], ticks))
@@ -112,14 +121,15 @@ class Inbox:
             if record.topic == CLOCK:
                 self._tick_stamps.popleft()
 
-    def _chunks(self) -> dict[str, list[Any]]:
+    def _chunks(self, bulk_max: int) -> dict[str, list[Any]]:
         """What may enter: every topic that is not bulk a fair share, so that none starves; then bulk."""
         busy = [topic for topic, buffer in self._buffers.items() if buffer and topic != CLOCK]
         single = [topic for topic in busy if topic not in self._bulk]
         share = BATCH_RECORDS_MAX // max(1, len(single))
         chunks = {topic: self._head(topic, share) for topic in single}
-        bulk_share = BULK_RECORDS_BESIDE_OTHERS if single else BULK_RECORDS_MAX
-        chunks.update((topic, self._head(topic, bulk_share)) for topic in busy if topic in self._bulk)
+        bulk_share = min(bulk_max, BULK_RECORDS_BESIDE_OTHERS) if single else bulk_max
+        if bulk_share:
+            chunks.update((topic, self._head(topic, bulk_share)) for topic in busy if topic in self._bulk)
         return chunks
 
     def _head(self, topic: str, records_max: int) -> list[Any]:

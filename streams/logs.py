@@ -2,7 +2,8 @@
 
 import json
 import logging
-from typing import Any
+import sys
+from typing import Any, TextIO
 
 
 class JsonFormatter(logging.Formatter):
@@ -21,6 +22,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+class StandardError(logging.StreamHandler[TextIO]):
+    """Standard error as it is now: while a restore draws its bars there, lines go above them, not into them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line, or several with an exception."""
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def logging_config(log_format: str) -> dict[str, Any]:
     """A dictConfig: everything from INFO, Faust's and aiokafka's chatter from WARNING."""
     formatter = {"()": JsonFormatter} if log_format == "json" else {"format": "%(asctime)s %(levelname)s %(message)s"}
@@ -29,7 +39,7 @@ def logging_config(log_format: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"default": formatter},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "default"}},
+        "handlers": {"stderr": {"class": "streams.logs.StandardError", "formatter": "default"}},
         "root": {"level": "INFO", "handlers": ["stderr"]},
         "loggers": {"faust": quiet, "mode": quiet, "aiokafka": quiet, "aiohttp": quiet},
     }

@@ -1,6 +1,6 @@
 """What all tasks of a worker share: topology, stages, codec, keys, client settings, reference data, metrics."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,10 @@ from schemas.codec import Codec
 from schemas.topology import Topology
 from streams.broadcast import NetworkCopy
 from streams.deadletters import DeadLetterSealer
+from streams.pace import Urgency
+from streams.progress import Restoring
 from streams.signatures import KeyRing
 from streams.telemetry import Metrics
-
-
-class Urgency:
-    """When a task of this worker last had a record that is not bulk; shared by its tasks."""
-
-    __slots__ = ("last_at",)
-
-    def __init__(self) -> None:
-        self.last_at = 0.0
 
 
 class Runtime(msgspec.Struct, frozen=True):
@@ -31,7 +24,7 @@ class Runtime(msgspec.Struct, frozen=True):
     group_id: the consumer group
     state_dir: where local stores live, one folder per partition
     changelog_epoch: names the changelog as it is now: topic and topic id
-    restore_progress: makes the progress callback of one partition
+    restoring: shows the restore of one partition
     bulk_topics: topics that yield to all others
     source_names: topics a task reads, in merge order
     unhurried_topics: bulk topics and broadcasts, for which nobody waits
@@ -48,8 +41,7 @@ class Runtime(msgspec.Struct, frozen=True):
     group_id: str
     state_dir: Path
     changelog_epoch: str
-    restore_progress: Callable[[int], Callable[[int, int], None] | None]
-
+    restoring: Restoring
     bulk_topics: frozenset[str]
     source_names: tuple[str, ...]
     unhurried_topics: frozenset[str]

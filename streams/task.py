@@ -12,6 +12,7 @@ the local store, last and in one write. Written earlier it could be ahead of a t
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from time import perf_counter
@@ -32,6 +33,7 @@ from streams.errors import (
 )
 from streams.inbox import Inbox
 from streams.machine import CLOCK, ENGINE, ENGINE_STAGE, NETWORK_CHANGES, Counts, Machine, network_wanted
+from streams.pace import BulkPace
 from streams.runtime import Runtime
 from streams.store import LocalStore, StoreMeta
 from streams.transaction import TaskProducer
@@ -41,9 +43,6 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-BUDGET_S: Final = 0.020
-URGENT_FOR_S: Final = 1.0
-"""How long after a record that is not bulk the worker's bulk batches stay short: all its tasks share one core."""
 ABORTS_BEFORE_RESTART: Final = 5
 RETRY_S: Final = 0.5
 RETRY_MAX_S: Final = 30.0
@@ -77,6 +76,7 @@ class Task:
         self._wake = asyncio.Event()
         self._closed = asyncio.Event()
         self._failures = 0
+        self._pace = BulkPace(runtime.urgency)
         self._loop_task: asyncio.Task[None] | None = None
         self._producer: TaskProducer | None = None
         self._store: LocalStore | None = None
@@ -221,13 +221,15 @@ class Task:
             self._wake.clear()
             # Before the first NetworkChanged nothing is known of the network: no order may be judged by it.
             only = None if self._knows_network() else NETWORK_CHANGES
-            batch = await self._ready_batch(self.inbox.choose(only=only))
+            bulk_max, due_in = self._pace.allowed(perf_counter()) if self.inbox.has_bulk else (0, None)
+            batch = await self._ready_batch(self.inbox.choose(only=only, bulk_max=bulk_max))
             if batch:
                 await self._process(batch)
                 self._failures = 0
                 await asyncio.sleep(0)
             elif not self._closed.is_set():
-                await self._wake.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), due_in or None)
 
     def _knows_network(self) -> bool:
         assert self._unit is not None
@@ -270,7 +272,7 @@ class Task:
         urgency, unhurried = self._runtime.urgency, self._runtime.unhurried_topics
         if any(raw.topic not in unhurried for raw in batch):
             urgency.last_at = now
-        return BUDGET_S if now - urgency.last_at < URGENT_FOR_S else None
+        return urgency.budget_s(now)
 
     async def _commit(self, computed: Computed) -> None:
         for attempt in range(ABORTS_BEFORE_RESTART):

@@ -1,5 +1,6 @@
 """The command line starts fast, lists every command, and fails in one line when the mistake is not a bug."""
 
+import re
 import subprocess
 import sys
 
@@ -24,6 +25,28 @@ def test_help_lists_every_command():
 def test_every_listed_command_loads(command):
     done = CliRunner().invoke(cli.app, [command, "--help"])
     assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("command", sorted(cli.COMMANDS))
+def test_help_gives_every_command_its_name_and_its_sentence(command):
+    """typer names an `app` of several commands after nothing: it stood as an empty line."""
+    shown = CliRunner().invoke(cli.app, ["--help"], terminal_width=120).output
+    (line,) = [line for line in shown.splitlines() if re.match(rf"\W*{command}\b", line)]
+    loaded = cli.LazyCommands(name="fsn").get_command(None, command)
+    assert loaded.name == command
+    assert line.strip("│ ").startswith(f"{command} ")
+    assert loaded.get_short_help_str(limit=40).removesuffix("...") in " ".join(line.split())
+
+
+@pytest.mark.parametrize("command", sorted(cli.COMMANDS))
+def test_a_commands_usage_names_it_and_its_options_are_its_own(command):
+    shown = CliRunner().invoke(cli.app, [command, "--help"], terminal_width=120, prog_name="fsn").output
+    assert f"Usage: fsn {command} [OPTIONS]" in shown
+    assert "completion" not in shown, "typer's completion belongs to fsn as a whole"
+
+
+def test_completion_can_be_installed_for_all_of_fsn():
+    assert "--install-completion" in CliRunner().invoke(cli.app, ["--help"]).output
 
 
 def test_an_unknown_command_is_a_usage_error():

@@ -85,6 +85,29 @@ def test_rewrite_starts_at_one_again(folder):
     assert run(schema_commands.app, "check").exit_code == 0
 
 
+def test_the_version_is_that_of_the_checkout():
+    assert f'version = "{schema_commands.package_version()}"' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("version", ["0.0.9", "0.1.0.dev3", "0.1.0a1", "0.1.0rc2", "0.1.0"])
+def test_rewrite_is_allowed_up_to_the_first_release(folder, monkeypatch, version):
+    monkeypatch.setattr(schema_commands, "package_version", lambda: version)
+    assert run(schema_commands.app, "write", "--rewrite").exit_code == 0
+
+
+@pytest.mark.parametrize("version", ["0.1.1.dev0", "0.1.1", "0.2.0rc1", "1.0.0rc1", "1.0.0", "1.2", "10.0.0", "main"])
+def test_rewrite_is_refused_after_it_and_changes_nothing(folder, monkeypatch, version):
+    monkeypatch.setattr(schema_commands, "package_version", lambda: version)
+    rewrite(folder, "tick", lambda schema: schema.update(doc="other words"))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    refused = run(schema_commands.app, "write", "--rewrite")
+    assert refused.exit_code == 1
+    assert f"FSN is at {version}" in refused.output
+    assert "Run `fsn schemas write`" in refused.output
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert run(schema_commands.app, "write").exit_code == 0, "the way that the refusal names"
+
+
 def test_show_prints_fields_and_meanings():
     result = run(schema_commands.app, "show", "RoutingDecision")
     assert result.exit_code == 0

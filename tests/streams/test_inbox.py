@@ -54,6 +54,24 @@ def test_bulk_waits_while_others_have_work(inbox):
     assert places(batch)[-1] == (ORDERS, 0)
 
 
+def test_bulk_may_be_kept_out_of_a_batch_and_waits(inbox):
+    inbox.add(DELTAS, [raw(DELTAS, number, number) for number in range(10)], 1)
+    inbox.add(ORDERS, [raw(ORDERS, 0, 99)], 1)
+    assert places(inbox.choose(bulk_max=0)) == [(ORDERS, 0)]
+    assert len(inbox.choose(bulk_max=3)) == 4
+    assert inbox.has_bulk
+
+
+def test_a_tick_waits_for_bulk_that_is_kept_out(inbox):
+    """Or an hour of time would pass while the hour's deltas wait."""
+    inbox.add(DELTAS, [raw(DELTAS, 0, 5)], 1)
+    inbox.add(CLOCK, [raw(CLOCK, 0, 9)], 1)
+    inbox.ended(ORDERS, 9)
+    inbox.ended(DELTAS, 9)
+    assert places(inbox.choose(bulk_max=0)) == []
+    assert places(inbox.choose()) == [(DELTAS, 0), (CLOCK, 0)]
+
+
 class TestTime:
     """A tick of T enters only when every other topic holds a record ≥ T or was read to its end after the tick."""
 

@@ -1,11 +1,14 @@
 """Who may be believed to have written a record."""
 
+import hmac
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.errors import ConfigurationError
-from streams.signatures import KeyRing, SigningKey
+from streams.signatures import KeyRing, Mac, SigningKey
 
 RING = KeyRing({"k1": SigningKey("acme|partner_a", "aa" * 32), "k2": SigningKey("acme|partner_b", "bb" * 32)})
 SIGNED = RING.sign("k1", "stock-deltas", b"key", b"value")
@@ -29,6 +32,14 @@ def test_a_signature_names_its_owner():
 )
 def test_anything_else_is_nobodys(topic, key, value, headers):
     assert RING.signer(topic, key, value, headers) is None
+
+
+@given(st.binary(min_size=16, max_size=200), st.binary(), st.binary(), st.binary())
+def test_a_signature_is_hmac_sha256_as_anybody_computes_it(secret, topic, key, value):
+    expected = hmac.digest(secret, b"|".join((topic, key, value)), "sha256")
+    mac = Mac(secret)
+    assert mac.of(topic, key, value) == expected
+    assert mac.of(topic, key, value) == expected  # nothing is left over of the first time
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""How the tasks of one worker share its core: whoever waits for a decision goes before bulk.
+
+Urgency is shared by the worker's tasks: when one of them last had a record that is not bulk. While it lasts, a batch
+ends after 20 ms and each task takes bulk only now and then, and then a good piece: small pieces in every transaction
+made each of them, and so every hop of an order, twice as long. Times are seconds of one monotonic clock.
+"""
+
+from typing import Final
+
+from streams.inbox import BULK_RECORDS_BESIDE_OTHERS, BULK_RECORDS_MAX
+
+BUDGET_S: Final = 0.020
+URGENT_FOR_S: Final = 1.0
+BULK_EVERY_S: Final = 0.25
+"""Measured with 300 orders/s beside 20,000 deltas/s on two cores, p99 of a decision: a piece in every batch 0.8–1.8 s,
+every 0.1 s 0.7–1.4 s, every 0.25 s 0.45–0.6 s, none at all 0.44 s.
+"""
+
+
+class Urgency:
+    """When a task of this worker last had a record that is not bulk."""
+
+    __slots__ = ("last_at",)
+
+    def __init__(self) -> None:
+        self.last_at = float("-inf")
+
+    def lasts(self, now: float) -> bool:
+        """Whether somebody on this worker waits for decisions."""
+        return now - self.last_at < URGENT_FOR_S
+
+    def budget_s(self, now: float) -> float | None:
+        """How long a batch may compute; None for as long as it takes."""
+        return BUDGET_S if self.lasts(now) else None
+
+
+class BulkPace:
+    """How much bulk may enter the next batch of one task."""
+
+    def __init__(self, urgency: Urgency) -> None:
+        self._urgency = urgency
+        self._taken_at = float("-inf")
+
+    def allowed(self, now: float) -> tuple[int, float]:
+        """(records, seconds): how many records of each bulk topic may enter now; if none, when some may."""
+        if not self._urgency.lasts(now):
+            return BULK_RECORDS_MAX, 0.0
+        due_in = self._taken_at + BULK_EVERY_S - now
+        if due_in > 0:
+            return 0, due_in
+        self._taken_at = now
+        return BULK_RECORDS_BESIDE_OTHERS, 0.0
