@@ -48,5 +48,6 @@ if __name__ == "__main__":
     wanted = msgspec.msgpack.decode(
         Path(sys.argv[2]).read_bytes(), type=list[tuple[str, bytes, bytes, list[tuple[str, bytes]]]]
     )
+    print("ready", flush=True)
     sys.stdin.read()
     Path(sys.argv[4]).write_bytes(msgspec.msgpack.encode(feed(sys.argv[1], wanted, float(sys.argv[3]))))

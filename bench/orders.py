@@ -71,18 +71,23 @@ def run(scale: Scale) -> dict[str, float]:
             half = _phase(broker.bootstrap, folder, world.orders(steady, prefix="half", seed=2), load, worker)
             wait_calm(worker)
             flow = world.deltas(int(scale.steady_s * DELTAS_PER_S))
-            before = deltas_taken.total()
+            totals = [deltas_taken.total()]
             beside = _phase(
-                broker.bootstrap, folder, world.orders(steady, prefix="flow", seed=3), load, worker, beside=flow
+                broker.bootstrap,
+                folder,
+                world.orders(steady, prefix="flow", seed=3),
+                load,
+                worker,
+                beside=flow,
+                decided=lambda: totals.append(deltas_taken.total()),
             )
-            taken = deltas_taken.total() - before
         return {
             "routed_per_s": rate,
             "e2e_p50_ms_half_load": percentile(half, 50),
             "e2e_p99_ms_half_load": percentile(half, 99),
             "e2e_p50_ms_half_load_20k_deltas": percentile(beside, 50),
             "e2e_p99_ms_half_load_20k_deltas": percentile(beside, 99),
-            "deltas_taken_share": taken / len(flow),
+            "deltas_taken_share": (totals[1] - totals[0]) / len(flow),
             "peak_rss_mb": worker.peak_rss_mb,
         }
 
@@ -101,18 +106,28 @@ def _phase(
     worker: Worker,
     *,
     beside: list[Message] | None = None,
+    decided: Callable[[], None] = lambda: None,
 ) -> list[float]:
-    """Send orders at a rate, perhaps beside deltas; seconds from due to decided, by order."""
+    """Send orders at a rate, perhaps beside deltas; seconds from due to decided, by order.
+
+    decided: called when every order is decided; the deltas may still flow then.
+    """
     observer, seen_path = _observe(bootstrap, folder, len(orders))
     feeders = [_feeder(bootstrap, folder / "orders", orders, rate)]
     if beside is not None:
         feeders.append(_feeder(bootstrap, folder / "deltas", beside, DELTAS_PER_S))
+    for feeder in feeders:  # reading a file of deltas takes a core for seconds: nobody starts before all have
+        assert feeder.stdout is not None
+        if feeder.stdout.readline() != b"ready\n":
+            raise BenchError("a feeder did not start")
     for feeder in feeders:
         assert feeder.stdin is not None
         feeder.stdin.close()
-    for process in (*feeders, observer):
+    for process in (observer, *feeders):
         if process.wait(DONE_TIMEOUT_S):
             raise BenchError(f"{process.args} failed; the worker said: {worker.said()}")
+        if process is observer:
+            decided()
     worker.check()
     due_at = msgspec.msgpack.decode((folder / "orders.due").read_bytes(), type=list[float])
     decided_at = dict(reversed(msgspec.msgpack.decode(seen_path.read_bytes(), type=list[tuple[bytes, float]])))
@@ -136,4 +151,4 @@ def _feeder(bootstrap: str, path: Path, messages: list[Message], rate: float) ->
     records, due = path.with_suffix(".records"), path.with_suffix(".due")
     records.write_bytes(msgspec.msgpack.encode([tuple(message) for message in messages]))
     command = [sys.executable, "-m", "bench.feeder", bootstrap, str(records), str(rate), str(due)]
-    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

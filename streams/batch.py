@@ -53,7 +53,7 @@ def compute(
     strict: measure each row at once, as the recorded run did (for replay).
     """
     unit.clear()
-    before = unit.network, unit.now_at, unit.ticked_at
+    before = unit.network, unit.now_at, unit.ticked_at, unit.timers_from
     done, counts = machine.run(batch, unit, budget_s=budget_s, strict=strict)
     processed = batch[:done]
     ranges = _ranges(processed)
@@ -62,7 +62,7 @@ def compute(
     except OutputTooLarge:
         strict = True
         unit.clear()
-        unit.network, unit.now_at, unit.ticked_at = before
+        unit.network, unit.now_at, unit.ticked_at, unit.timers_from = before
         _, counts = machine.run(processed, unit, strict=True)
         rows = _finish(processed, ranges, machine, unit, counts)
     manifest = _manifest(unit, ranges, app=app, partition=partition, strict=strict)

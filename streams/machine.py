@@ -41,7 +41,8 @@ class Instant(msgspec.Struct, frozen=True):
 
 
 ENGINE: Final = Table("engine", Instant)
-"""Rows `now` (last tick), `network` (version in force), `manifest` (their number), `next|topic` (next offset)."""
+"""Rows `now` (last tick), `timers` (due from here on have not fired; absent: from now on), `network` (version in force),
+`manifest` (their number), `next|topic` (next offset)."""
 
 ENGINE_STAGE: Final = Stage(name="engine", handlers={}, tables=(ENGINE,))
 
@@ -212,6 +213,10 @@ class Machine:
                 self._bury_timer(raw, unit, counts, timer, error)
         unit.begin_record(raw)
         unit.put(ENGINE, "now", Instant(unit.now_at))
+        if unit.timers_from < unit.now_at:
+            unit.put(ENGINE, "timers", Instant(unit.timers_from))
+        elif unit.get(ENGINE, "timers") is not ABSENT:
+            unit.delete(ENGINE, "timers")
 
     def _change_network(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:
         counts.records += 1
@@ -274,6 +279,14 @@ class Machine:
         unit.emit(
             DEAD_LETTERS, f"{position_of(raw)}|{timer[1]}", self._sealer.seal(raw, Reason.PROCESSOR_ERROR, detail)
         )
+
+
+def recall_time(unit: UnitOfWork) -> None:
+    """Time as of the last transaction in the rows."""
+    now, timers = unit.get(ENGINE, "now"), unit.get(ENGINE, "timers")
+    if now is not ABSENT:
+        unit.now_at = unit.ticked_at = now.value
+        unit.timers_from = now.value if timers is ABSENT else timers.value
 
 
 def network_wanted(record_value: bytes, decode: Callable[[bytes], Any]) -> int:

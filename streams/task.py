@@ -32,7 +32,7 @@ from streams.errors import (
     TransactionUnknown,
 )
 from streams.inbox import Inbox
-from streams.machine import CLOCK, ENGINE, ENGINE_STAGE, NETWORK_CHANGES, Counts, Machine, network_wanted
+from streams.machine import CLOCK, ENGINE, ENGINE_STAGE, NETWORK_CHANGES, Counts, Machine, network_wanted, recall_time
 from streams.pace import BulkPace
 from streams.runtime import Runtime
 from streams.store import LocalStore, StoreMeta
@@ -194,9 +194,8 @@ class Task:
 
     async def _recall(self, unit: UnitOfWork) -> None:
         """Time and reference data as of the last transaction."""
-        now, network = unit.get(ENGINE, "now"), unit.get(ENGINE, "network")
-        if now is not ABSENT:
-            unit.now_at = unit.ticked_at = now.value
+        recall_time(unit)
+        network = unit.get(ENGINE, "network")
         if network is not ABSENT:
             await self._or_closed(self._runtime.network.wait_for(network.value))
             unit.network = self._runtime.network.at(network.value)
@@ -270,8 +269,7 @@ class Task:
     def _budget(self, batch: Sequence[Any], now: float) -> float | None:
         """Bulk may take its time, unless somebody on this worker waits for a decision."""
         urgency, unhurried = self._runtime.urgency, self._runtime.unhurried_topics
-        if any(raw.topic not in unhurried for raw in batch):
-            urgency.last_at = now
+        urgency.note(sum(raw.topic not in unhurried for raw in batch), now)
         return urgency.budget_s(now)
 
     async def _commit(self, computed: Computed) -> None:

@@ -6,6 +6,7 @@ old values. Outputs are encoded at once, so that one that is too large rolls bac
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -18,8 +19,10 @@ from schemas.topology import Topology
 from streams.errors import OutputTooLarge, StoreError, StreamsError
 from streams.store import parse_timer_key, timer_key
 
-CACHED_ROWS_MAX: Final = 40_000
+CACHED_ROWS_MAX: Final = 10_000
 """Clean rows kept decoded per table; past it the older half is forgotten."""
+
+TIMERS_PER_TICK: Final = 2_000
 
 MISSING: Final = object()
 
@@ -72,6 +75,8 @@ class UnitOfWork:
     def __init__(self, topology: Topology, stages: Iterable[Stage], codec: Codec, store: Readable) -> None:
         self.now_at = 0
         self.ticked_at = 0
+        self.timers_from = 0
+        """Timers due before this instant have fired."""
         self.event_at = 0
         self.key = ""
         self.signer: str | None = None
@@ -196,15 +201,18 @@ class UnitOfWork:
     def tick(self, at: int) -> list[tuple[int, str, str]]:
         """Time passes; it never goes back. Returns the timers now due, in (due_at, kind, key) order.
 
-        Everything due at the tick before has fired then (`wake` puts no timer into the past), so the stored prefix
-        is read from there, and never over the tombstones of timers long gone.
+        After an outage many are due at once: then the first of them, and the others at the next ticks, for the
+        transaction must end before it times out. `wake` puts no timer into the past, so the stored prefix is read from
+        the first that has not fired, and never over the tombstones of timers long gone.
         """
         to_at = max(at, self.ticked_at)
-        stored = map(parse_timer_key, self._store.due_timers(self.ticked_at, to_at))
-        self.now_at = self.ticked_at = to_at
-        due = {timer for timer in stored if self._timers.get(timer, True)}
+        stored = map(parse_timer_key, self._store.due_timers(self.timers_from, to_at))
+        due = set(islice((timer for timer in stored if self._timers.get(timer, True)), TIMERS_PER_TICK + 1))
         due.update(timer for timer, present in self._timers.items() if present and timer[0] <= to_at)
-        return sorted(due)
+        first, left = (ordered := sorted(due))[:TIMERS_PER_TICK], ordered[TIMERS_PER_TICK:]
+        self.now_at = self.ticked_at = to_at
+        self.timers_from = left[0][0] if left else to_at
+        return first
 
     def project(self) -> Iterator[tuple[str, Exception]]:
         """End of the batch: let every changed row show itself once; yields `table|key` and error of one that fails."""

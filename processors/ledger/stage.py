@@ -1,7 +1,7 @@
 """Ledger: every order's money, entry by entry, and whether it adds up.
 
 In: OrderPlaced, OrderClosed and OrderCancelled from `orders`, FinancialRecorded from `order-events`, OrderFulfilled
-from `order-facts`. Out: a chained LedgerEntry per financial record, and per reconciliation the entry that moves the
+and OrderClosed (of an order that closed itself) from `order-facts`. Out: a chained LedgerEntry per financial record, and per reconciliation the entry that moves the
 difference to margin and an OrderReconciled, on `ledger-entries`; ReconciliationAlert, open and resolved. Refused:
 only a financial record without its order or its source (MISSING_FIELD), which intake never sends. What the orders
 stage refuses is not judged here: its refusal undoes the whole record.
@@ -307,7 +307,7 @@ STAGE: Final = Stage(
     handlers={
         "orders": {OrderPlaced: place, OrderClosed: close, OrderCancelled: cancel},
         "order-events": {FinancialRecorded: book},
-        "order-facts": {OrderFulfilled: fulfil},
+        "order-facts": {OrderFulfilled: fulfil, OrderClosed: close},
     },
     tables=(LEDGERS,),
     timers={

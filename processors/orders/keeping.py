@@ -1,14 +1,14 @@
 """Keeping: one place where an order's row is written and its timers are set.
 
 In: a row as a handler leaves it. Out: the row kept, and exactly the timers it needs: `orders.unanswered` for the next
-request to be sent again, `orders.retry` while it waits, `orders.forget` once it is finished. Which request is due
-follows from the row alone, so that no handler can forget a timer.
+request to be sent again, `orders.retry` while it waits, `orders.close` once it is delivered and nobody has closed it,
+`orders.forget` once it is finished. What is due follows from the row alone, so that no handler can forget a timer.
 """
 
 import msgspec
 
 from processors.orders.planning import rules_for
-from processors.orders.rows import ORDERS, OrderRow, Part, Phase, all_shipped, row_of
+from processors.orders.rows import ORDERS, OrderRow, Part, Phase, all_delivered, all_shipped, row_of
 from processors.rules import Rules
 from processors.step import ABSENT, Context
 
@@ -25,11 +25,14 @@ def keep(row: OrderRow, ctx: Context) -> None:
     again_at = again_due(row, rules)
     finished = row.phase in _FINISHED or row.closed_at is not None
     forget_at = row.forget_at or (ctx.now_at + rules.order_keep_ms if finished else 0)
+    unclosed = row.closed_at is None and all_delivered(row)
+    close_at = (row.close_at or ctx.now_at + rules.return_window_ms) if unclosed else 0
     again_at = _set("orders.unanswered", order_id, row.again_at, again_at, ctx)
     retry_at = _set("orders.retry", order_id, row.retry_at, retry_at, ctx)
     forget_at = _set("orders.forget", order_id, row.forget_at, forget_at, ctx)
-    if (again_at, retry_at, forget_at) != (row.again_at, row.retry_at, row.forget_at):
-        row = msgspec.structs.replace(row, again_at=again_at, retry_at=retry_at, forget_at=forget_at)
+    close_at = _set("orders.close", order_id, row.close_at, close_at, ctx)
+    if (again_at, retry_at, forget_at, close_at) != (row.again_at, row.retry_at, row.forget_at, row.close_at):
+        row = msgspec.structs.replace(row, again_at=again_at, retry_at=retry_at, forget_at=forget_at, close_at=close_at)
     ctx.put(ORDERS, order_id, row)
 
 

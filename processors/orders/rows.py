@@ -150,11 +150,15 @@ class Parking(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Shipment(msgspec.Struct, frozen=True, array_like=True):
-    """What left. shipment_id: unique within the order; status: as tracking last said."""
+    """What left. shipment_id: unique within the order; status: as tracking last said of one of its parcels; parcels:
+    tracking numbers; delivered: those of them that have arrived.
+    """
 
     shipment_id: str
     assignment_id: str
     status: str = ""
+    parcels: tuple[str, ...] = ()
+    delivered: tuple[str, ...] = ()
 
 
 class OrderRow(msgspec.Struct, frozen=True, array_like=True):
@@ -162,7 +166,7 @@ class OrderRow(msgspec.Struct, frozen=True, array_like=True):
 
     attempt: the last one started; decision_id: of the decision in force; grants: what `parts` stand on
     parking: kept while a retry runs; cancelled: nothing is routed any more; refusals: who refused the cancel
-    review: kind of the open review item; again_at, retry_at, forget_at: timers that are set (0: none)
+    review: kind of the open review item; again_at, retry_at, forget_at, close_at: timers that are set (0: none)
     """
 
     placed: Placed
@@ -184,6 +188,7 @@ class OrderRow(msgspec.Struct, frozen=True, array_like=True):
     again_at: int = 0
     retry_at: int = 0
     forget_at: int = 0
+    close_at: int = 0
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -224,6 +229,15 @@ def open_demand(row: OrderRow) -> tuple[Demand, ...]:
         Demand(line.line_no, line.variant_id, line.quantity - placed.get(line.line_no, 0))
         for line in row.placed.lines
         if line.variant_id is not None and line.quantity > placed.get(line.line_no, 0)
+    )
+
+
+def all_delivered(row: OrderRow) -> bool:
+    """Whether every parcel of a fulfilled order has arrived; a shipment without a tracking number never has."""
+    return (
+        row.phase is Phase.FULFILLED
+        and bool(row.shipments)
+        and all(shipment.parcels and set(shipment.parcels) <= set(shipment.delivered) for shipment in row.shipments)
     )
 
 

@@ -2,10 +2,13 @@
 
 In: Shipped (from the location's task), Tracked, OrderClosed. Out, once per shipment: ConsumeStock for the units,
 ShipmentLinked and ReferenceLinked per parcel, OrderFulfilled with what shipping (rate card of the planned account)
-and supply should cost. The partner's shipment number is unique with the assignment only; within the order a number
+and supply should cost; OrderClosed to the ledger when all parcels have been delivered for the merchant's return
+window and the merchant has not closed the order. The partner's shipment number is unique with the assignment only; within the order a number
 that is used already gets the assignment behind it. Refused: UNKNOWN_ASSIGNMENT, goods that left without being part
 of the decision in force; INVALID_VALUE, units beyond what was left to ship.
 """
+
+from typing import Final
 
 import msgspec
 
@@ -35,6 +38,8 @@ from schemas.records.finance import OrderFulfilled, ReferenceLinked
 from schemas.records.orders import OrderClosed
 from schemas.records.reservations import ConsumeStock
 from schemas.records.shipments import ShipmentLinked, Tracked
+
+DELIVERED: Final = "delivered"
 
 
 def shipped(record: Shipped, ctx: Context) -> None:
@@ -66,7 +71,7 @@ def shipped(record: Shipped, ctx: Context) -> None:
         for line in part.lines
     )
     row = with_part(row, msgspec.structs.replace(part, lines=lines))
-    shipments = (*row.shipments, Shipment(name, part.assignment_id))
+    shipments = (*row.shipments, Shipment(name, part.assignment_id, parcels=_numbers(record)))
     keep(_fulfilled(msgspec.structs.replace(row, grants=grants, shipments=shipments)), ctx)
 
 
@@ -91,10 +96,15 @@ def _units(record: Shipped, part: Part) -> dict[int, int]:
     return units
 
 
+def _numbers(record: Shipped) -> tuple[str, ...]:
+    """The parcels' numbers as tracking knows them."""
+    tenant = tenant_of(record.order_id)
+    return tuple(f"{tenant}|{track.carrier}|{track.tracking_number}" for track in record.tracks)
+
+
 def _link_parcels(record: Shipped, name: str, ctx: Context) -> None:
     tenant = tenant_of(record.order_id)
-    for track in record.tracks:
-        number = f"{tenant}|{track.carrier}|{track.tracking_number}"
+    for track, number in zip(record.tracks, _numbers(record), strict=True):
         ctx.emit("shipment-links", number, ShipmentLinked(number, record.order_id, name, record.location_id))
         reference = f"{tenant}|tracking|{track.tracking_number}"
         ctx.emit("reference-links", reference, ReferenceLinked(reference, record.order_id))
@@ -151,13 +161,26 @@ def tracked(record: Tracked, ctx: Context) -> None:
         keep_event(record.order_id, record, ctx)
         return
     shipments = tuple(
-        msgspec.structs.replace(shipment, status=record.status)
-        if shipment.shipment_id == record.shipment_id
-        else shipment
+        _heard(shipment, record) if shipment.shipment_id == record.shipment_id else shipment
         for shipment in row.shipments
     )
     if shipments != row.shipments:
         keep(msgspec.structs.replace(row, shipments=shipments), ctx)
+
+
+def _heard(shipment: Shipment, record: Tracked) -> Shipment:
+    others = tuple(number for number in shipment.delivered if number != record.tracking_number)
+    delivered = (*others, record.tracking_number) if record.status == DELIVERED else others
+    return msgspec.structs.replace(shipment, status=record.status, delivered=delivered)
+
+
+def close_itself(order_id: str, ctx: Context) -> None:
+    """Timer: nobody closed the order, and nothing can come back any more."""
+    row = row_of(order_id, ctx)
+    if row is not ABSENT and row.closed_at is None:
+        record = OrderClosed(order_id, ctx.now_at)
+        ctx.emit("order-facts", order_id, record)
+        keep(close(msgspec.structs.replace(row, close_at=0), record), ctx)
 
 
 def closed(record: OrderClosed, ctx: Context) -> None:

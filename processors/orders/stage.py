@@ -51,7 +51,7 @@ from processors.orders.keeping import forget
 from processors.orders.late import overdue
 from processors.orders.reserving import denied, granted, noted
 from processors.orders.rows import ORDERS, PENDING
-from processors.orders.shipping import closed, shipped, tracked
+from processors.orders.shipping import close_itself, closed, shipped, tracked
 from processors.orders.waking import retry, unanswered, woken
 from processors.step import Stage
 from schemas.records.assignments import (
@@ -107,6 +107,7 @@ STAGE: Final = Stage(
         "orders.unanswered": unanswered,
         "orders.retry": retry,
         "orders.pending": overdue,
+        "orders.close": close_itself,
         "orders.forget": forget,
     },
     tables=(ORDERS, PENDING),

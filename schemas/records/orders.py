@@ -87,7 +87,7 @@ class OrderCancelled(Record):
 
 
 class OrderClosed(Record):
-    """The merchant regards the order as finished: time to reconcile it.
+    """The merchant regards the order as finished, or its return window has passed: time to reconcile it.
 
     order_id: tenant | source | number
     occurred_at: when the sender says so

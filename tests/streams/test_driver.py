@@ -5,8 +5,10 @@ import pytest
 from schemas.codec import Codec
 from schemas.records.stock import StockDelta
 from schemas.topology import load
+from streams.machine import ENGINE_STAGE, recall_time
 from streams.partitioner import Partitioner
 from streams.testing import TopologyDriver
+from streams.unit import UnitOfWork
 from tests.streams import tally
 
 TOPOLOGY = load("tests/streams/tally.yaml")
@@ -93,6 +95,43 @@ def test_a_forwarded_record_that_is_wrong_again_is_kept(driver):
     own = Partitioner(4)(b"acme|v1")
     send(driver, delta(), partition=(own + 1) % 4, headers=[("fsn-forwarded", b"0")])
     assert [letter.reason for letter in driver.read("dead-letters")] == ["WRONG_PARTITION"]
+
+
+class TestManyTimers:
+    """After an outage thousands are due at once; each transaction must end before it times out."""
+
+    @pytest.fixture
+    def late(self, driver, monkeypatch):
+        monkeypatch.setattr("streams.unit.TIMERS_PER_TICK", 3)
+        self.of_one_task = [
+            f"acme|v{number}" for number in range(100) if driver._partition_of(b"acme|v%d" % number) == 0
+        ]
+        for number, variant in enumerate(self.of_one_task[:10]):
+            send(driver, delta(variant))
+            driver.tick(1_000 + number)  # each is due a little later than the one before
+        return driver
+
+    def test_a_tick_fires_the_first_of_them_and_the_next_ones_the_rest(self, late):
+        fired = []
+        for at in (200_000, 200_001, 200_002, 200_003, 200_004):
+            late.tick(at)
+            fired.append([alert.entity_id for alert in late.read("operational-alerts")])
+        variants = self.of_one_task
+        assert fired == [variants[:3], variants[3:6], variants[6:9], variants[9:10], []]
+
+    def test_a_restart_in_between_forgets_none(self, late):
+        late.tick(200_000)
+        late.read("operational-alerts")
+        task = late._tasks[0]
+        task.unit = UnitOfWork(TOPOLOGY, (ENGINE_STAGE, tally.STAGE), CODEC, task.store)
+        recall_time(task.unit)
+        late.tick(200_001)
+        assert [alert.entity_id for alert in late.read("operational-alerts")] == self.of_one_task[3:6]
+
+    def test_once_all_have_fired_nothing_of_it_is_kept(self, late):
+        for at in range(200_000, 200_005):
+            late.tick(at)
+        assert not [key for key in late._tasks[0].store.rows if key == b"engine|timers"]
 
 
 def test_a_timer_fires_once_on_the_first_tick_at_or_after_its_time(driver):

@@ -1,13 +1,22 @@
 """Who goes first on a worker's core."""
 
+import pytest
+
 from streams.inbox import BULK_RECORDS_BESIDE_OTHERS, BULK_RECORDS_MAX
-from streams.pace import BUDGET_S, BULK_EVERY_S, URGENT_FOR_S, BulkPace, Urgency
+from streams.pace import BUDGET_S, BULK_EVERY_S, BUSY_FROM, URGENT_FOR_S, BulkPace, Urgency
 
 
-def hurried(at):
+def urgency_of(records_per_s, until):
+    """Batches every 20 ms for five seconds."""
     urgency = Urgency()
-    urgency.last_at = at
+    for batch in range(250):
+        urgency.note(round(records_per_s / 50), until - (249 - batch) / 50)
     return urgency
+
+
+def pieces(pace, start, seconds):
+    """How often bulk gets its piece, asked every millisecond."""
+    return sum(pace.allowed(start + number / 1000)[0] > 0 for number in range(round(seconds * 1000)))
 
 
 def test_bulk_has_the_worker_to_itself_while_nobody_waits():
@@ -17,25 +26,43 @@ def test_bulk_has_the_worker_to_itself_while_nobody_waits():
     assert urgency.budget_s(0.0) is None
 
 
-def test_while_somebody_waits_bulk_gets_a_piece_now_and_then():
-    pace = BulkPace(hurried(at=10.0))
+@pytest.mark.parametrize("records_per_s", [50, 1_000, 3_000])
+def test_the_rate_is_what_it_was_of_late(records_per_s):
+    urgency = urgency_of(records_per_s, until=10.0)
+    assert urgency.rate(10.0) == pytest.approx(records_per_s, rel=0.05)
+    assert urgency.rate(11.0) == pytest.approx(records_per_s / 2.72, rel=0.05)
+
+
+def test_beside_many_orders_bulk_gets_a_piece_now_and_then():
+    pace = BulkPace(urgency_of(2 * BUSY_FROM, until=10.0))
     assert pace.allowed(10.0) == (BULK_RECORDS_BESIDE_OTHERS, 0.0)
     records, due_in = pace.allowed(10.1)
     assert records == 0
-    assert abs(due_in - (BULK_EVERY_S - 0.1)) < 1e-9
+    assert due_in == pytest.approx(BULK_EVERY_S - 0.1)
     assert pace.allowed(10.0 + BULK_EVERY_S) == (BULK_RECORDS_BESIDE_OTHERS, 0.0)
 
 
+def test_beside_few_orders_bulk_hardly_notices():
+    assert pieces(BulkPace(urgency_of(50, until=10.0)), 10.0, 0.5) > 40
+    assert pieces(BulkPace(urgency_of(2 * BUSY_FROM, until=10.0)), 10.0, 0.5) == 2
+
+
 def test_an_order_on_one_task_slows_bulk_on_all():
-    urgency = Urgency()
+    urgency = urgency_of(2 * BUSY_FROM, until=5.0)
     first, second = BulkPace(urgency), BulkPace(urgency)
-    urgency.last_at = 5.0
     assert first.allowed(5.0)[0] == second.allowed(5.0)[0] == BULK_RECORDS_BESIDE_OTHERS
     assert first.allowed(5.1)[0] == second.allowed(5.1)[0] == 0
 
 
 def test_urgency_ends_by_itself():
-    urgency = hurried(at=10.0)
+    urgency = urgency_of(2 * BUSY_FROM, until=10.0)
     assert urgency.budget_s(10.5) == BUDGET_S
     assert urgency.budget_s(10.0 + URGENT_FOR_S) is None
     assert BulkPace(urgency).allowed(10.0 + URGENT_FOR_S)[0] == BULK_RECORDS_MAX
+
+
+def test_a_batch_of_bulk_alone_is_not_urgent():
+    urgency = Urgency()
+    urgency.note(0, 1.0)
+    assert not urgency.lasts(1.0)
+    assert urgency.rate(1.0) == 0.0

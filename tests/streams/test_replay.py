@@ -50,6 +50,14 @@ def test_every_transaction_replays_to_the_same_bytes():
             assert all(transaction.matches for transaction in outcome)
 
 
+def test_ticks_that_leave_timers_for_later_ones_replay_too(monkeypatch):
+    monkeypatch.setattr("streams.unit.TIMERS_PER_TICK", 1)
+    driver = recorded_run(3)
+    for later in range(10):
+        driver.tick(500_000 + later)
+    assert all(transaction.matches for part in range(TOPOLOGY.partitions) for transaction in replayed(driver, part))
+
+
 def test_a_changed_input_is_noticed():
     driver = recorded_run(0)
     logs = {topic: list(driver.logs[topic, 0]) for topic in TOPOLOGY.source_topics}

@@ -46,3 +46,12 @@ def test_bills_by_parcel_reconcile_per_shipment_whatever_comes_first(order):
     desk.tick(desk.now_at + GRACE_MS)
     assert alerts(desk) == {("SHIPPING_OVERCHARGE", "s2", 745, 845)}
     assert published(desk, OrderReconciled)[-1].margin_minor == 24_800 - 745 - 845 - 350 - 14_210
+
+
+def test_an_order_that_closed_itself_is_reconciled_like_one_its_merchant_closed():
+    desk = Bench(LEDGER, network=network())
+    desk.send("orders", ORDER, placed())
+    desk.send("order-facts", ORDER, closed())
+    desk.tick(desk.now_at + GRACE_MS)
+    assert ("MISSING_SETTLEMENT",) in {alert[:1] for alert in alerts(desk)}
+    assert published(desk, OrderReconciled)[-1].round == 1

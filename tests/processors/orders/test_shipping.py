@@ -5,8 +5,10 @@ import pytest
 
 from processors.orders.rows import Phase
 from processors.reasons import Reason
+from processors.rules import Rules
 from schemas.records.assignments import ItemQuantity
 from schemas.records.finance import OrderFulfilled, ReferenceLinked
+from schemas.records.orders import OrderClosed
 from schemas.records.reservations import ConsumeStock, RouteStock
 from schemas.records.shipments import ShipmentLinked, Tracked
 from tests.processors.orders.world import (
@@ -180,3 +182,75 @@ def test_a_parcels_status_stays_with_its_shipment():
     assert [(shipment.shipment_id, shipment.status) for shipment in row(desk).shipments] == [("S1", "delivered")]
     assert desk.take() == []
     assert RULES.max_reroutes == 2
+
+
+class TestClosingItself:
+    """Nobody closed the order, everything has arrived, and nothing can come back any more: time to reconcile."""
+
+    WINDOW_MS = Rules().return_window_ms
+
+    def delivered(self, desk, *numbers, status="delivered", shipment="S1"):
+        for number in numbers:
+            tracking_number = f"acme|dhl_parcel_de|{shipment}-{number}"
+            desk.send("order-events", ORDER, Tracked(ORDER, shipment, tracking_number, status, T0, 1))
+
+    @pytest.fixture
+    def desk(self):
+        made = bench()
+        place_in_one_hop(made)
+        made.send("order-events", ORDER, ships(made, BERLIN, tracks=2))
+        made.take()
+        return made
+
+    def closings(self, desk):
+        return desk.take("order-facts")
+
+    def test_when_the_last_parcel_was_delivered_a_return_window_ago(self, desk):
+        self.delivered(desk, 0)
+        desk.tick(T0 + 1_000)
+        self.delivered(desk, 1)
+        desk.tick(T0 + 999 + self.WINDOW_MS)
+        assert self.closings(desk) == []
+        desk.tick(T0 + 1_000 + self.WINDOW_MS)
+        assert self.closings(desk) == [OrderClosed(ORDER, T0 + 1_000 + self.WINDOW_MS)]
+        assert row(desk).closed_at == T0 + 1_000 + self.WINDOW_MS
+        desk.tick(T0 + 3 * self.WINDOW_MS)
+        assert self.closings(desk) == []
+
+    def test_not_while_a_parcel_is_on_its_way(self, desk):
+        self.delivered(desk, 0)
+        desk.tick(T0 + 2 * self.WINDOW_MS)
+        assert self.closings(desk) == []
+
+    def test_not_when_a_delivery_turns_out_to_be_none(self, desk):
+        self.delivered(desk, 0, 1)
+        self.delivered(desk, 1, status="exception")
+        desk.tick(T0 + 2 * self.WINDOW_MS)
+        assert self.closings(desk) == []
+        self.delivered(desk, 1)
+        desk.tick(T0 + 3 * self.WINDOW_MS)
+        assert len(self.closings(desk)) == 1
+
+    def test_not_when_the_merchant_was_faster(self, desk):
+        self.delivered(desk, 0, 1)
+        desk.send("orders", ORDER, OrderClosed(ORDER, T0 + 5))
+        desk.tick(T0 + 2 * self.WINDOW_MS)
+        assert self.closings(desk) == []
+        assert row(desk).closed_at == T0 + 5
+
+    def test_never_without_a_tracking_number_to_hear_of(self):
+        desk = bench()
+        place_in_one_hop(desk)
+        desk.send("order-events", ORDER, ships(desk, BERLIN, tracks=0))
+        desk.take()
+        desk.tick(T0 + 2 * self.WINDOW_MS)
+        assert self.closings(desk) == []
+
+    def test_only_once_every_part_of_a_split_order_has_arrived(self):
+        desk = bench()
+        place_split(desk)
+        desk.send("order-events", ORDER, ships(desk, BERLIN, "S1"))
+        desk.take()
+        self.delivered(desk, 0, shipment="S1")
+        desk.tick(T0 + 2 * self.WINDOW_MS)
+        assert self.closings(desk) == []
