@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 
 from streams.fetcher import PatientConsumer
 
-FETCH_MAX_WAIT_MS: Final = 10
+FETCH_MAX_WAIT_MS: Final = 5
 SILENCE_MAX_S: Final = 20.0
 
 
