@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 LEADER_INTERVAL_S: Final = 0.2
 LAG_INTERVAL_S: Final = 1.0
 FETCH_BYTES_MAX: Final = 1 << 20
-"""Of one topic-partition; a larger record comes all the same (KIP-74). With 11 MiB, a backlog took 150 MB of memory."""
+"""Of one topic-partition; a larger record comes all the same (KIP-74)."""
 GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
 SWITCH_INTERVAL_S: Final = 0.001
 
