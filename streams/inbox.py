@@ -100,6 +100,12 @@ class Inbox:
         """Whether bulk is buffered."""
         return any(self._buffers[topic] for topic in self._bulk)
 
+    @property
+    def bulk_holds_time(self) -> bool:
+        """Whether a tick may be waiting for no more bulk than one piece: that piece need not wait for its turn."""
+        left = sum(len(self._buffers[topic]) for topic in self._bulk)
+        return bool(self._buffers[CLOCK]) and left <= BULK_RECORDS_BESIDE_OTHERS
+
     def choose(self, *, only: str | None = None, bulk_max: int = BULK_RECORDS_MAX) -> list[Any]:
         """The next batch in merge order, still buffered: `take` removes what was processed of it.
 

@@ -72,6 +72,17 @@ def test_a_tick_waits_for_bulk_that_is_kept_out(inbox):
     assert places(inbox.choose()) == [(DELTAS, 0), (CLOCK, 0)]
 
 
+@pytest.mark.parametrize(
+    ("deltas", "ticks", "holds"),
+    [(BULK_RECORDS_BESIDE_OTHERS, 1, True), (BULK_RECORDS_BESIDE_OTHERS + 1, 1, False), (1, 0, False)],
+)
+def test_little_bulk_that_holds_up_time_need_not_wait_for_its_turn(inbox, deltas, ticks, holds):
+    inbox.add(DELTAS, [raw(DELTAS, number, number) for number in range(deltas)], 1)
+    if ticks:
+        inbox.add(CLOCK, [raw(CLOCK, 0, 9_999)], 1)
+    assert inbox.bulk_holds_time is holds
+
+
 class TestTime:
     """A tick of T enters only when every other topic holds a record ≥ T or was read to its end after the tick."""
 
