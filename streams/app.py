@@ -159,11 +159,10 @@ def _restoring(metrics: Metrics, settings: Settings) -> Restoring:
 
 
 def _tune_interpreter() -> None:
-    """Rows and records hold no cycles, and tens of thousands of them live: looking through them all the time cost a
-    tenth of the throughput (measured). What Faust and the interpreter made at start-up is not looked at again.
-
-    A commit and a fetch need the interpreter for a moment several times each. While a batch computes, each of these
+    """A commit and a fetch need the interpreter for a moment several times each. While a batch computes, each of these
     waits for a switch: at Python's 5 ms a commit took 13–25 ms, at 1 ms 9–12.
+
+    Rows and records hold no cycles, so garbage is collected rarely. What that saves is within the noise (decision 6).
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
