@@ -8,7 +8,6 @@ it, for its inbox starts empty and its partitions rest until step 4 has sought.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from streams.inbox import TopicPartition
@@ -31,6 +30,10 @@ class Engine:
         self._heartbeat_s = heartbeat_s
         self._asked: dict[int, Task] = {}
         self._topics = frozenset(runtime.source_names)
+        self._places = [
+            frozenset(TopicPartition(topic, partition) for topic in self._topics)
+            for partition in range(runtime.topology.partitions)
+        ]
         self._assigned: set[int] = set()
 
     @property
@@ -64,13 +67,9 @@ class Engine:
         wanted: set[TopicPartition] = set()
         for partition, task in self.tasks.items():
             if task.ready:
-                wanted |= self._places(partition)
+                wanted |= self._places[partition]
                 wanted.difference_update(TopicPartition(topic, partition) for topic in task.inbox.full_topics())
         return wanted
-
-    @cache  # noqa: B019 - one engine lives as long as its worker
-    def _places(self, partition: int) -> frozenset[TopicPartition]:
-        return frozenset(TopicPartition(topic, partition) for topic in self._topics)
 
     def receive(
         self, records: Mapping[TopicPartition, Sequence[Any]], ended: Mapping[TopicPartition, int], round_number: int

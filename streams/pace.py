@@ -10,7 +10,7 @@ monotonic clock.
 from math import exp
 from typing import Final
 
-from streams.inbox import BULK_RECORDS_BESIDE_OTHERS, BULK_RECORDS_MAX
+from streams.inbox import BULK_RECORDS_BESIDE_OTHERS, BULK_RECORDS_MAX, Inbox
 
 BUDGET_S: Final = 0.020
 URGENT_FOR_S: Final = 1.0
@@ -58,13 +58,15 @@ class BulkPace:
         self._urgency = urgency
         self._taken_at = float("-inf")
 
-    def allowed(self, now: float) -> tuple[int, float]:
-        """(records, seconds): how many records of each bulk topic may enter now; if none, when some may."""
+    def allowed(self, inbox: Inbox, now: float) -> tuple[int, float | None]:
+        """(records, seconds): how many records of each bulk topic may enter now; if none although some wait, when."""
         if not self._urgency.lasts(now):
-            return BULK_RECORDS_MAX, 0.0
+            return BULK_RECORDS_MAX, None
+        if inbox.bulk_holds_time or not inbox.has_bulk:
+            return BULK_RECORDS_BESIDE_OTHERS, None
         every_s = BULK_EVERY_S * min(1.0, self._urgency.rate(now) / BUSY_FROM)
         due_in = self._taken_at + every_s - now
         if due_in > 0:
             return 0, due_in
         self._taken_at = now
-        return BULK_RECORDS_BESIDE_OTHERS, 0.0
+        return BULK_RECORDS_BESIDE_OTHERS, None

@@ -31,7 +31,7 @@ from streams.errors import (
     TransactionFenced,
     TransactionUnknown,
 )
-from streams.inbox import BULK_RECORDS_BESIDE_OTHERS, Inbox
+from streams.inbox import Inbox
 from streams.machine import CLOCK, ENGINE, ENGINE_STAGE, NETWORK_CHANGES, Counts, Machine, network_wanted, recall_time
 from streams.pace import BulkPace
 from streams.runtime import Runtime
@@ -220,9 +220,7 @@ class Task:
             self._wake.clear()
             # Before the first NetworkChanged nothing is known of the network: no order may be judged by it.
             only = None if self._knows_network() else NETWORK_CHANGES
-            bulk_max, due_in = BULK_RECORDS_BESIDE_OTHERS, 0.0
-            if self.inbox.has_bulk and not self.inbox.bulk_holds_time:
-                bulk_max, due_in = self._pace.allowed(perf_counter())
+            bulk_max, due_in = self._pace.allowed(self.inbox, perf_counter())
             batch = await self._ready_batch(self.inbox.choose(only=only, bulk_max=bulk_max))
             if batch:
                 await self._process(batch)
@@ -230,7 +228,7 @@ class Task:
                 await asyncio.sleep(0)
             elif not self._closed.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), due_in or None)
+                    await asyncio.wait_for(self._wake.wait(), due_in)
 
     def _knows_network(self) -> bool:
         assert self._unit is not None

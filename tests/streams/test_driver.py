@@ -98,7 +98,7 @@ def test_a_forwarded_record_that_is_wrong_again_is_kept(driver):
 
 
 class TestManyTimers:
-    """After an outage thousands are due at once; each transaction must end before it times out."""
+    """After an outage thousands are due at once; one long batch would hold up everybody."""
 
     @pytest.fixture
     def late(self, driver, monkeypatch):
