@@ -9,15 +9,11 @@ burden whoever comes next.
 import contextlib
 import os
 import platform
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
@@ -26,12 +22,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from bench.memory import Strangers, cpu_percent, cpu_seconds, peak_rss_mb
 from fsn.broker import EmbeddedBroker
+from fsn.processes import WorkerProcess
 from schemas.topology import Topology, load
 from streams.admin import apply
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 TOPOLOGY: Final = ROOT / "topology.yaml"
-READY_TIMEOUT_S: Final = 60.0
 REST_TIMEOUT_S: Final = 60.0
 DONE_TIMEOUT_S: Final = 600.0
 QUIET_CORES: Final = 0.15
@@ -150,87 +146,25 @@ class Positions:
         self.close()
 
 
-class Worker:
+class Worker(WorkerProcess):
     """FSN's real worker as a process of its own: signatures checked, metrics served, everything on."""
 
     def __init__(self, bootstrap: str, folder: Path, keys: Path) -> None:
-        self._port = free_port()
-        self._log = folder / "worker.log"
-        self._environment = {
-            **os.environ,
-            "FSN_BROKERS": bootstrap,
-            "FSN_STATE_DIR": str(folder / "state"),
-            "FSN_KEYS": str(keys),
-            "FSN_WEB_PORT": str(self._port),
-            "FSN_MEMBERSHIP": "static",
-        }
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(
+            topology=TOPOLOGY,
+            log_path=folder / "worker.log",
+            brokers=bootstrap,
+            state_dir=folder / "state",
+            keys=keys,
+            membership="static",
+        )
         self.peak_rss_mb = 0.0
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self._process is not None
-        return self._process.pid
-
-    def start(self) -> None:
-        """Start it; it may not be ready yet."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "bench.worker"],
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def wait_ready(self) -> None:
-        """Return once every task processes."""
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while time.monotonic() < deadline:
-            self.check()
-            if self._answers_ready():
-                return
-            time.sleep(0.05)
-        raise BenchError(f"the worker was not ready after {READY_TIMEOUT_S:.0f} s: {self.said()}")
-
-    def _answers_ready(self) -> bool:
-        url = f"http://127.0.0.1:{self._port}/health/ready"
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
-
-    def stop(self) -> None:
+    def stop(self) -> int | None:
         """Drain and stop it, noting the most memory it ever held."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
+        if self.pid is not None and self.is_alive:
             self.peak_rss_mb = max(self.peak_rss_mb, peak_rss_mb(self.pid))
-            self._process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(30)
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-
-    def check(self) -> None:
-        """Raise when it has ended by itself."""
-        if self._process is not None and self._process.poll() is not None:
-            raise BenchError(f"the worker ended with exit code {self._process.returncode}: {self.said()}")
-
-    def said(self) -> str:
-        """The end of its log."""
-        return self._log.read_text("utf-8", errors="replace")[-1_500:] if self._log.exists() else "nothing"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        return super().stop()
 
 
 def interleaved(
@@ -270,6 +204,7 @@ def wait_calm(worker: "Worker", *, percent: float = 25.0) -> None:
     deadline = time.monotonic() + REST_TIMEOUT_S
     while time.monotonic() < deadline:
         worker.check()
+        assert worker.pid is not None
         if cpu_percent({"worker": worker.pid}, 1.0)["worker"] < percent:
             return
     raise BenchError(f"the worker was still busy after {REST_TIMEOUT_S:.0f} s: {worker.said()}")
@@ -305,13 +240,6 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "load_1m": round(os.getloadavg()[0], 2),
     }
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _lines(path: str) -> list[str]:

@@ -20,9 +20,9 @@ def measure(scale: Scale, say: Callable[[str], None]) -> dict[str, Any]:
         folder = Path(name)
         send(broker.bootstrap, [*world.reference(), *world.heartbeats()])
         with Worker(broker.bootstrap, folder, world.write_keys(folder)) as worker:
-            worker.wait_ready()
+            worker.wait_until_ready()
             wait_calm(worker)
-            assert broker.pid is not None
+            assert broker.pid is not None and worker.pid is not None
             pids = {"worker": worker.pid, "broker": broker.pid}
             windows = [cpu_percent(pids, scale.idle_s) for _ in range(WINDOWS)]
         for window in windows:

@@ -1,25 +1,19 @@
 """The true worker against the embedded broker: exactly once, whatever happens to it."""
 
 import random
-import socket
 import time
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from fsn.broker import EmbeddedBroker
+from fsn.processes import WorkerProcess
 from schemas.records.engine import Tick
 from schemas.records.stock import StockDelta
-from tests.e2e.workers import CODEC, Worker, create_topics, producer, read_committed
+from tests.e2e.workers import CODEC, create_topics, producer, read_committed
 
 TALLY = "tests/streams/tally.yaml"
 TOPICS = ("stock-snapshots", "operational-alerts", "dead-letters")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -34,11 +28,13 @@ def brokers(tmp_path):
 
 @pytest.fixture
 def worker(brokers, tmp_path):
-    made = Worker(brokers, TALLY, tmp_path / "state", web_port=free_port())
+    state = tmp_path / "state"
+    made = WorkerProcess(
+        topology=TALLY, log_path=state / "worker.log", brokers=brokers, state_dir=state, log_format="text"
+    )
     made.start()
     yield made
-    if made.process.poll() is None:
-        made.kill()
+    made.kill()
 
 
 def delta(number, variant, units=1, reason="receipt"):
@@ -82,7 +78,7 @@ def test_killed_five_times_nothing_is_lost_and_nothing_counted_twice(brokers, wo
         if number % 1_000 == 0:
             client.poll(0)
     for _ in range(5):
-        worker.wait_ready()
+        worker.wait_until_ready()
         before = committed(brokers)
         wait_until(lambda before=before: committed(brokers) > before or committed(brokers) == total)
         time.sleep(chance.random() * 0.05)
@@ -113,7 +109,7 @@ def test_a_local_store_that_is_gone_is_rebuilt_from_the_changelog(brokers, worke
 
 
 def test_an_aborted_batch_in_a_source_topic_leaves_no_trace(brokers, worker):
-    worker.wait_ready()
+    worker.wait_until_ready()
     fickle = Producer({"bootstrap.servers": brokers, "transactional.id": "fickle", "partitioner": "murmur2_random"})
     fickle.init_transactions(10)
     for outcome in ("abort", "commit", "abort"):
@@ -162,5 +158,5 @@ def test_bad_bytes_are_kept_with_their_reason_and_stop_nothing(brokers, worker):
 
 
 def test_sigterm_ends_the_transactions_and_the_process(brokers, worker):
-    worker.wait_ready()
+    worker.wait_until_ready()
     assert worker.stop() == 0

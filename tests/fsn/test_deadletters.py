@@ -1,9 +1,6 @@
 """`fsn dlq` on letters that the engine itself wrote: the tally stage refuses, the operator looks and sends again."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from fsn import letters
 from fsn.broker import EmbeddedBroker
 from fsn.deadletters import app, plain
 from fsn.letters import Filter, LetterError, Letters
+from fsn.processes import WorkerProcess
 from schemas.codec import Codec
 from schemas.records.stock import StockDelta
 from schemas.topology import load
@@ -259,24 +257,18 @@ def test_bytes_of_strangers_on_the_topic_are_passed_over(brokers):
 @pytest.mark.broker
 def test_round_trip_through_a_worker(brokers, tmp_path):
     """A worker buries a record, the operator replays it, and the worker judges it anew, with its history in a header."""
-    program = (
-        f"from schemas.topology import load; from streams.app import run_worker; "
-        f"from streams.settings import read_settings; run_worker(load({str(FILE)!r}), read_settings())"
+    worker = WorkerProcess(
+        topology=FILE,
+        log_path=tmp_path / "worker.log",
+        brokers=brokers,
+        state_dir=tmp_path / "state",
+        dead_letter_key=KEY,
     )
-    env = {
-        **os.environ,
-        "FSN_BROKERS": brokers,
-        "FSN_STATE_DIR": str(tmp_path / "state"),
-        "FSN_WEB_PORT": "0",
-        "FSN_DEAD_LETTER_KEY": KEY,
-    }
     producer = Producer({"bootstrap.servers": brokers, "partitioner": "murmur2_random"})
     producer.produce("network", b"", b"x", 0)  # undecodable, and yet an offset that the leader announces
     producer.produce("stock-deltas", CODEC.encode(DELTA), b"v-0", headers=[("traceparent", b"00-1")])
     assert producer.flush(10) == 0
-    with (tmp_path / "worker.log").open("ab") as log:
-        worker = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=env, stdout=log, stderr=log)
-    try:
+    with worker:
         first = wait_for_letters(brokers, 1, tmp_path)[0]
         assert first.reason == "INVALID_VALUE"
         assert first.encrypted
@@ -288,9 +280,6 @@ def test_round_trip_through_a_worker(brokers, tmp_path):
             "fsn-replayed": position.encode(),
         }
         assert "0 sent; 1 replayed before" in dlq(brokers, "replay", position, key=KEY).output
-    finally:
-        worker.send_signal(signal.SIGTERM)
-        worker.wait(30)
 
 
 def wait_for_letters(brokers, count, folder):
