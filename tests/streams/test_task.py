@@ -1,0 +1,92 @@
+"""What a task takes into a batch, and when; transactions and kills are in tests/e2e."""
+
+import asyncio
+from time import perf_counter
+from types import SimpleNamespace
+
+import pytest
+
+from streams import pace
+from streams.inbox import BULK_RECORDS_BESIDE_OTHERS, BULK_RECORDS_MAX
+from streams.machine import CLOCK, NETWORK_CHANGES, Instant, Raw
+from streams.pace import BUSY_FROM, Urgency
+from streams.task import Task
+
+EVERY_S = 0.05
+
+
+class Recording(Task):
+    """Takes every batch as processed, and closes itself after so many."""
+
+    def __init__(self, urgency, batches):
+        runtime = SimpleNamespace(
+            source_names=("orders", "deltas", NETWORK_CHANGES, CLOCK),
+            bulk_topics=frozenset({"deltas"}),
+            urgency=urgency,
+            network=SimpleNamespace(available=0),
+            codec=SimpleNamespace(decode=None),
+        )
+        super().__init__(0, runtime, source=None)
+        self._unit = SimpleNamespace(get=lambda table, key: Instant(1))
+        self._batches_wanted = batches
+        self.batches = []
+
+    async def _process(self, batch):
+        self.batches.append((perf_counter(), [raw.topic for raw in batch]))
+        self.inbox.take(batch)
+        if len(self.batches) == self._batches_wanted:
+            self._closed.set()
+
+    def run(self):
+        asyncio.run(asyncio.wait_for(self._process_until_closed(), 10))
+        return self.batches
+
+
+def records(topic, count, start=0):
+    return [Raw(topic, 0, start + number, 1_000 + number, b"k", b"v") for number in range(count)]
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """Somebody waits for decisions, many a second."""
+    monkeypatch.setattr(pace, "BULK_EVERY_S", EVERY_S)
+    urgency = Urgency()
+    urgency.note(int(10 * BUSY_FROM), perf_counter())
+    return urgency
+
+
+def test_while_somebody_waits_bulk_comes_in_pieces_with_pauses_between(busy):
+    task = Recording(busy, batches=3)
+    task.inbox.add("deltas", records("deltas", 3 * BULK_RECORDS_BESIDE_OTHERS), 1)
+    batches = task.run()
+    assert [len(topics) for _, topics in batches] == [BULK_RECORDS_BESIDE_OTHERS] * 3
+    instants = [at for at, _ in batches]
+    assert min(later - earlier for earlier, later in zip(instants, instants[1:], strict=False)) >= EVERY_S * 0.9
+
+
+def test_an_order_does_not_wait_for_the_turn_of_bulk(busy):
+    task = Recording(busy, batches=2)
+    task.inbox.add("deltas", records("deltas", 2 * BULK_RECORDS_BESIDE_OTHERS), 1)
+    task.inbox.add("orders", records("orders", 1), 1)
+    first, second = task.run()
+    assert first[1].count("orders") == 1
+    assert set(second[1]) == {"deltas"}
+    task = Recording(busy, batches=2)
+    task.inbox.add("deltas", records("deltas", 2 * BULK_RECORDS_BESIDE_OTHERS), 1)
+
+    async def order_comes_in():
+        await asyncio.sleep(EVERY_S / 5)
+        task.inbox.add("orders", records("orders", 1), 1)
+        task.wake()
+
+    async def both():
+        await asyncio.wait_for(asyncio.gather(task._process_until_closed(), order_comes_in()), 10)
+
+    asyncio.run(both())
+    assert task.batches[1][1] == ["orders"]
+
+
+def test_while_nobody_waits_bulk_comes_in_large_batches():
+    task = Recording(Urgency(), batches=2)
+    task.inbox.add("deltas", records("deltas", BULK_RECORDS_MAX + 100), 1)
+    assert [len(topics) for _, topics in task.run()] == [BULK_RECORDS_MAX, 100]
