@@ -1,6 +1,7 @@
 """What a task takes into a batch, and when; transactions and kills are in tests/e2e."""
 
 import asyncio
+from itertools import pairwise
 from time import perf_counter
 from types import SimpleNamespace
 
@@ -61,7 +62,7 @@ def test_while_somebody_waits_bulk_comes_in_pieces_with_pauses_between(busy):
     batches = task.run()
     assert [len(topics) for _, topics in batches] == [BULK_RECORDS_BESIDE_OTHERS] * 3
     instants = [at for at, _ in batches]
-    assert min(later - earlier for earlier, later in zip(instants, instants[1:], strict=False)) >= EVERY_S * 0.9
+    assert min(later - earlier for earlier, later in pairwise(instants)) >= EVERY_S * 0.9
 
 
 def test_an_order_does_not_wait_for_the_turn_of_bulk(busy):
