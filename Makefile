@@ -4,6 +4,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
+BROKERS ?= 1
 
 BIN := .venv/bin
 READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
@@ -11,10 +12,10 @@ READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint types layers bench broker lock clean
+.PHONY: help demo run test lint types layers bench broker kafka kafka-stop lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY)  ## a simulated day through broker and worker, and a report of what came out
 	$(BIN)/fsn demo $(ARGS)
@@ -40,6 +41,12 @@ bench: $(READY)  ## the benchmarks, to bench/results/latest.json
 
 broker: $(READY)  ## the embedded Kafka broker in the foreground
 	$(BIN)/fsn broker $(ARGS)
+
+kafka: $(READY)  ## a real Apache Kafka in the background (needs Maven and a JDK of 17 or later); BROKERS=3 for three
+	$(BIN)/python -m ops.kafka start --brokers $(BROKERS)
+
+kafka-stop: $(READY)  ## end it
+	$(BIN)/python -m ops.kafka stop
 
 lock: $(READY)  ## renew requirements.lock: make lock ARGS=--upgrade, or ARGS="--upgrade-package ruff"
 	$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 \

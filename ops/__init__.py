@@ -1,0 +1,1 @@
+"""What runs beside FSN on the machine of a developer: a real Apache Kafka."""

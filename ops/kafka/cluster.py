@@ -1,0 +1,240 @@
+"""A KRaft cluster of one or three brokers on loopback, each of them broker and controller.
+
+In: an empty folder, or one of an earlier run, and how many brokers. Out: a bootstrap address, brokers that can be
+killed, frozen and started again one by one on their addresses, and a log file each. Three brokers replicate to all
+three and take a write when two have it. Heaps are small: the machine has two cores.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from fsn.children import HOST, Child
+from ops.kafka.jars import KafkaError, class_path, java
+
+LOGGING: Final = Path(__file__).with_name("log4j2.properties")
+READY_TIMEOUT_S: Final = 60.0
+HEAP_MB: Final = {1: 1024, 3: 512}
+FIRST_PORT: Final = 20_000
+LAST_PORT: Final = 32_000
+"""Below the ports that systems give to outgoing connections: one of those could take a killed broker's."""
+_POLL_S: Final = 0.1
+
+# What Kafka's own start script gives the JVM.
+_JVM: Final = (
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+    "-Djava.awt.headless=true",
+)
+
+
+class Broker(Child):
+    """One broker process; killed, it starts again on its address with its data."""
+
+    stop_timeout_s = 10.0
+
+    def __init__(self, cluster: "Cluster", node_id: int, ports: tuple[int, int]) -> None:
+        folder = cluster.folder / f"broker-{node_id}"
+        super().__init__(folder / "broker.log")
+        self.name = f"Kafka broker {node_id}"
+        self.node_id = node_id
+        self.folder = folder
+        self.port, self.controller_port = ports
+        self._cluster = cluster
+
+    @property
+    def address(self) -> str:
+        """`host:port` of this broker."""
+        return f"{HOST}:{self.port}"
+
+    def start(self) -> None:
+        """Start it; `Cluster.wait_until_ready` says when it serves."""
+        settings = self.folder / "server.properties"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings.write_text("".join(f"{name}={value}\n" for name, value in self._settings().items()))
+        if not (self.folder / "data" / "meta.properties").exists():
+            self._run_tool("kafka.tools.StorageTool", "format", "-t", self._cluster.cluster_id, "-c", str(settings))
+        self._spawn([*self._java(HEAP_MB[len(self._cluster.brokers)]), "kafka.Kafka", str(settings)])
+
+    def end(self) -> None:
+        """Ask it to end, and do not wait."""
+        self._signal(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """Stop its process without ending it: peers and clients wait for answers that do not come."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if self.pid is not None and self.is_alive:
+            os.kill(self.pid, number)
+
+    def _java(self, heap_mb: int) -> list[str]:
+        return [
+            self._cluster.java,
+            f"-Xms{heap_mb // 2}m",
+            f"-Xmx{heap_mb}m",
+            *_JVM,
+            f"-Dlog4j2.configurationFile={LOGGING.resolve()}",
+            "-cp",
+            self._cluster.class_path,
+        ]
+
+    def _run_tool(self, *command: str) -> None:
+        done = subprocess.run([*self._java(128), *command], capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            raise KafkaError(f"{' '.join(command)}: {(done.stdout + done.stderr)[-800:]}")
+
+    def _settings(self) -> dict[str, object]:
+        brokers = self._cluster.brokers
+        replicas, in_sync = len(brokers), 2 if len(brokers) > 2 else 1
+        return {
+            "process.roles": "broker,controller",
+            "node.id": self.node_id,
+            "controller.quorum.voters": ",".join(f"{one.node_id}@{HOST}:{one.controller_port}" for one in brokers),
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{HOST}:{self.controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.address}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "log.dirs": (self.folder / "data").resolve(),
+            "default.replication.factor": replicas,
+            "min.insync.replicas": in_sync,
+            "offsets.topic.replication.factor": replicas,
+            "offsets.topic.num.partitions": 8,
+            "transaction.state.log.replication.factor": replicas,
+            "transaction.state.log.min.isr": in_sync,
+            "transaction.state.log.num.partitions": 8,
+            "auto.create.topics.enable": "false",
+            # A group of tests must not wait 3 s for members that never come, nor a member 6 s to be let go of.
+            "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 1_000,
+            # How often time-outs are looked for: Kafka's 10 s would make each zombie's transaction last twice as long.
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1_000,
+            "num.network.threads": 2,
+            "num.io.threads": 4,
+            **self._cluster.settings,
+        }
+
+
+class Cluster:
+    """Brokers that belong together; a context manager."""
+
+    def __init__(
+        self, folder: Path, *, brokers: int = 1, ports: Sequence[int] = (), settings: Mapping[str, object] | None = None
+    ) -> None:
+        if brokers not in HEAP_MB:
+            raise KafkaError(f"{brokers} brokers: one, or three with replication")
+        self.folder = folder
+        self.settings = dict(settings or {})
+        self.java = java()
+        self.class_path = class_path()
+        self.cluster_id = _cluster_id(folder)
+        own, controllers = _ports(folder, brokers, ports)
+        self.brokers: list[Broker] = []
+        self.brokers += [
+            Broker(self, number + 1, pair) for number, pair in enumerate(zip(own, controllers, strict=True))
+        ]
+
+    @property
+    def bootstrap(self) -> str:
+        """Every broker's address."""
+        return ",".join(broker.address for broker in self.brokers)
+
+    def start(self) -> str:
+        """Start all brokers, wait until they serve, and return their addresses."""
+        for broker in self.brokers:
+            broker.start()
+        self.wait_until_ready()
+        return self.bootstrap
+
+    def wait_until_ready(self) -> None:
+        """Return once every broker is a member of the cluster."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        while time.monotonic() < deadline:
+            for broker in self.brokers:
+                if not broker.is_alive:
+                    raise KafkaError(f"{broker.name} ended while it started; {broker.log_path} ends: {broker.said()}")
+            with contextlib.suppress(KafkaException):
+                if len(admin.list_topics(timeout=2).brokers) == len(self.brokers):
+                    return
+            time.sleep(_POLL_S)
+        raise KafkaError(f"the cluster did not come up in {READY_TIMEOUT_S:.0f} s; see {self.folder}")
+
+    def stop(self) -> None:
+        """Stop them all, cleanly where there is still a quorum to be told: the last ones are killed after a while."""
+        for broker in self.brokers:
+            broker.end()
+        for broker in self.brokers:
+            broker.stop()
+
+    def kill(self) -> None:
+        """End them at once; for when nobody needs the data again."""
+        for broker in self.brokers:
+            broker.kill()
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+
+def _cluster_id(folder: Path) -> str:
+    """The id that the folder's brokers share; a new folder gets a new one."""
+    path = folder / "cluster-id"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+    return path.read_text().strip()
+
+
+def _ports(folder: Path, brokers: int, wanted: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Ports of the brokers and of their controllers; a folder keeps those it was made with."""
+    path = folder / "ports.json"
+    if path.exists():
+        own, controllers = json.loads(path.read_text())
+        if len(own) != brokers or (wanted and list(wanted) != own):
+            raise KafkaError(f"{folder} holds a cluster of {len(own)} brokers on ports {own}: name another folder")
+        return own, controllers
+    free = _free_ports()
+    own = list(wanted) or [next(free) for _ in range(brokers)]
+    found = own, [next(free) for _ in range(brokers)]
+    path.write_text(json.dumps(found))
+    return found
+
+
+def _free_ports() -> Iterator[int]:
+    """Ports nobody listens on; several runs at a time look in different places."""
+    span = LAST_PORT - FIRST_PORT
+    for step in range(span):
+        port = FIRST_PORT + (os.getpid() * 37 + step) % span
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            yield port
+    raise KafkaError(f"no port between {FIRST_PORT} and {LAST_PORT} is free")
