@@ -5,6 +5,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
 BROKERS ?= 1
+KAFKA_TESTS := tests/e2e tests/streams tests/report tests/fsn/test_deadletters.py -m "broker or kafka"
 
 BIN := .venv/bin
 READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
@@ -12,7 +13,7 @@ READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint types layers bench broker kafka kafka-stop lock clean
+.PHONY: help demo run test test-kafka lint types layers bench broker kafka kafka-stop lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -25,6 +26,9 @@ run: $(READY)  ## broker and worker, kept running for live use
 
 test: $(READY)  ## all tests that need nothing but this folder
 	$(BIN)/python -m pytest -q $(ARGS)
+
+test-kafka: $(READY)  ## the tests that need a broker, against a real Apache Kafka
+	$(BIN)/python -m pytest -q --kafka $(KAFKA_TESTS) $(ARGS)
 
 lint: $(READY)  ## ruff: rules and format
 	$(BIN)/ruff check .

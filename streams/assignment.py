@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 
 def new_producer(runtime: Runtime, partition: int) -> TaskProducer:
     """Step 1: the predecessor is fenced and its transaction ended when this returns."""
-    producer = TaskProducer(runtime.client, f"fsn-{runtime.topology.app}-{partition}", runtime.group_id)
+    smallest = min(spec.max_record_bytes for spec in runtime.topology.topics.values())
+    transactional_id = f"fsn-{runtime.topology.app}-{partition}"
+    producer = TaskProducer(runtime.client, transactional_id, runtime.group_id, batch_bytes=smallest)
     producer.initialize()
     return producer
 

@@ -237,18 +237,11 @@ class Machine:
             raise Refused(
                 Reason.WRONG_PARTITION, "forwarded once already and wrong again: check the topic's partitions"
             )
-        unit.check_size(raw.topic, len(raw.value or b""))
+        headers += ((FORWARDED_HEADER, str(raw.partition).encode()),)
+        around = len(raw.key) + sum(len(name) + len(value or b"") for name, value in headers)
+        unit.check_size(raw.topic, len(raw.value or b"") + around)
         counts.forwarded += 1
-        unit.outputs.append(
-            Output(
-                raw.topic,
-                raw.key,
-                raw.value,
-                raw.timestamp,
-                self._partition_of(raw.key),
-                (*headers, (FORWARDED_HEADER, str(raw.partition).encode())),
-            )
-        )
+        unit.outputs.append(Output(raw.topic, raw.key, raw.value, raw.timestamp, self._partition_of(raw.key), headers))
 
     def _bury(self, raw: Any, unit: UnitOfWork, counts: Counts, reason: Reason, detail: str) -> None:
         unit.rollback()

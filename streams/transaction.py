@@ -16,6 +16,7 @@ from streams.unit import Output
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 CALL_TIMEOUT_S: Final = 12.0
+BATCH_BYTES_MAX: Final = 1 << 20
 FENCED: Final = {
     KafkaError._FENCED,
     KafkaError.PRODUCER_FENCED,
@@ -28,7 +29,9 @@ FENCED: Final = {
 class TaskProducer:
     """The producer of one task. All methods but `begin` and `send` may block: call them in a thread."""
 
-    def __init__(self, client: Mapping[str, Any], transactional_id: str, group_id: str) -> None:
+    def __init__(
+        self, client: Mapping[str, Any], transactional_id: str, group_id: str, *, batch_bytes: int = BATCH_BYTES_MAX
+    ) -> None:
         self._producer = Producer(
             {
                 **client,
@@ -36,7 +39,8 @@ class TaskProducer:
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 "partitioner": "murmur2_random",
                 "linger.ms": 0,
-                "batch.size": 1 << 20,
+                # What a broker holds against a topic's max.message.bytes is the batch, not the record.
+                "batch.size": min(batch_bytes, BATCH_BYTES_MAX),
                 "compression.type": "none",
                 "message.max.bytes": 64 << 20,
                 "queue.buffering.max.messages": 1_000_000,

@@ -87,6 +87,7 @@ class UnitOfWork:
         self._partitions = topology.partitions
         self._limits = {name: spec.max_record_bytes for name, spec in topology.topics.items()}
         self._row_limit = self._limits["changelog"]
+        self._longest_prefix = max(len(table.name) + 1 for stage in stages for table in stage.tables)
         self._tables = {
             table.name: _TableState(
                 table,
@@ -133,20 +134,22 @@ class UnitOfWork:
 
     def emit(self, topic: str, key: str, record: Record) -> None:
         """Send a record to the partition of its key."""
-        value = self._encode(record)
-        if len(value) > self._limits[topic]:
-            raise OutputTooLarge(topic, len(value), self._limits[topic])
-        self.outputs.append(Output(topic, key.encode(), value, self.event_at))
+        value, raw_key = self._encode(record), key.encode()
+        if len(value) + len(raw_key) > self._limits[topic]:
+            raise OutputTooLarge(topic, len(value) + len(raw_key), self._limits[topic])
+        self.outputs.append(Output(topic, raw_key, value, self.event_at))
 
     def broadcast(self, topic: str, key: str, record: Record) -> None:
         """Send a record to every partition of a broadcast topic."""
         raw_key, value = key.encode(), self._encode(record)
-        self.check_size(topic, len(value))
+        self.check_size(topic, len(value) + len(raw_key))
         for partition in range(self._partitions):
             self.outputs.append(Output(topic, raw_key, value, self.event_at, partition))
 
     def wake(self, due_at: int, kind: str, key: str) -> None:
         """Set a timer; one that is due already fires on the next tick."""
+        if len(key) > self._row_limit // 4:  # characters of up to four bytes
+            raise OutputTooLarge("changelog", len(key), self._row_limit // 4)
         self._set_timer((max(due_at, self.now_at + 1), kind, key), present=True)
 
     def unwake(self, due_at: int, kind: str, key: str) -> None:
@@ -195,8 +198,10 @@ class UnitOfWork:
         """Raise OutputTooLarge when a row put since the savepoint would not fit the changelog."""
         for changed, key, _ in self._journal:
             row = changed.get(key, ABSENT)
-            if isinstance(row, msgspec.Struct) and (size := len(self._pack(row))) > self._row_limit:
-                raise OutputTooLarge("changelog", size, self._row_limit)
+            if isinstance(row, msgspec.Struct):
+                size = len(self._pack(row)) + len(key.encode()) + self._longest_prefix
+                if size > self._row_limit:
+                    raise OutputTooLarge("changelog", size, self._row_limit)
 
     def tick(self, at: int) -> list[tuple[int, str, str]]:
         """Time passes; it never goes back. Returns the timers now due, in (due_at, kind, key) order.
@@ -242,10 +247,10 @@ class UnitOfWork:
                 if row is ABSENT:
                     rows.append(((prefix + key).encode(), None))
                 else:
-                    value = pack(row)
-                    if len(value) > limit:
-                        raise OutputTooLarge("changelog", len(value), limit)
-                    rows.append(((prefix + key).encode(), value))
+                    raw_key, value = (prefix + key).encode(), pack(row)
+                    if len(value) + len(raw_key) > limit:
+                        raise OutputTooLarge("changelog", len(value) + len(raw_key), limit)
+                    rows.append((raw_key, value))
         rows.extend((timer_key(*timer), b"1" if present else None) for timer, present in self._timers.items())
         return rows
 
@@ -291,7 +296,7 @@ class UnitOfWork:
                 self._moves[name] += added - (0 if before is ABSENT else count(before))
 
     def check_size(self, topic: str, size: int) -> None:
-        """Raise OutputTooLarge when a value of this size exceeds what its topic takes."""
+        """Raise OutputTooLarge when key, value and headers of this size exceed what their topic takes."""
         if size > self._limits[topic]:
             raise OutputTooLarge(topic, size, self._limits[topic])
 

@@ -1,6 +1,7 @@
-"""What every test may ask for: the embedded broker, once per session, and how hard hypothesis searches.
+"""What every test may ask for: a broker, once per session or its own, and how hard hypothesis searches.
 
-A test that wants `broker` is marked `broker` by itself, so that `pytest -m "not broker"` runs without one.
+A test that wants one is marked `broker` by itself, so that `pytest -m "not broker"` runs without any. It is the embedded
+broker, or with `--kafka` a real Apache Kafka (`make test-kafka`); tests marked `kafka` run only then.
 `HYPOTHESIS_PROFILE=thorough` searches longer; a failing example is printed in a form that can be pasted.
 """
 
@@ -28,17 +29,50 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
-def pytest_collection_modifyitems(items):
+BROKER_FIXTURES = {"broker", "start_broker"}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--kafka", action="store_true", help="a real Apache Kafka instead of the embedded broker")
+
+
+def pytest_collection_modifyitems(config, items):
     for item in items:
-        if "broker" in getattr(item, "fixturenames", ()):
+        if BROKER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("broker")
+        if item.get_closest_marker("kafka") and not config.getoption("--kafka"):
+            item.add_marker(pytest.mark.skip(reason="needs a real Apache Kafka: make test-kafka"))
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory):
-    """The bootstrap address of an embedded broker that lives as long as the session; name your topics uniquely."""
+def start_broker(request, tmp_path_factory):
+    """Starts an empty broker and returns it: `bootstrap` is its address. All are ended with the session."""
+    started = []
+
+    def start(folder=None):
+        folder = folder or tmp_path_factory.mktemp("broker")
+        started.append(_cluster(folder) if request.config.getoption("--kafka") else _embedded(folder))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()  # nobody reads its data again: writing it out would only cost time
+
+
+@pytest.fixture(scope="session")
+def broker(start_broker):
+    """The bootstrap address of a broker that lives as long as the session; name your topics uniquely."""
+    return start_broker().bootstrap
+
+
+def _embedded(folder):
     from fsn.broker import EmbeddedBroker
 
-    embedded = EmbeddedBroker(tmp_path_factory.mktemp("broker"))
-    yield embedded.start()
-    embedded.kill()  # nobody reads its data again: writing it out would only cost time
+    return EmbeddedBroker(folder)
+
+
+def _cluster(folder):
+    from ops.kafka.cluster import Cluster
+
+    return Cluster(folder)

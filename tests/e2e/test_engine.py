@@ -6,7 +6,6 @@ import time
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from fsn.broker import EmbeddedBroker
 from fsn.processes import WorkerProcess
 from schemas.records.engine import Tick
 from schemas.records.stock import StockDelta
@@ -17,13 +16,12 @@ TOPICS = ("stock-snapshots", "operational-alerts", "dead-letters")
 
 
 @pytest.fixture
-def brokers(tmp_path):
+def brokers(start_broker):
     """A broker of its own: topics keep their names, and a test's worker is the only member."""
-    embedded = EmbeddedBroker(tmp_path / "broker")
-    address = embedded.start()
-    create_topics(address, TALLY)
-    yield address
-    embedded.kill()
+    broker = start_broker()
+    create_topics(broker.bootstrap, TALLY)
+    yield broker.bootstrap
+    broker.kill()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from fsn.broker import EmbeddedBroker
 from fsn.declaration import load_topology
 from fsn.processes import WorkerProcess
 from fsn.report.collect import collect
@@ -57,11 +56,11 @@ def kill_and_restart(worker, feeding):
 
 
 @pytest.fixture(scope="module")
-def killed_day(tmp_path_factory):
+def killed_day(tmp_path_factory, start_broker):
     folder = tmp_path_factory.mktemp("day")
     topology = load_topology(TOPOLOGY_FILE, clock="external")
-    broker = EmbeddedBroker(folder / "broker")
-    brokers = broker.start()
+    broker = start_broker()
+    brokers = broker.bootstrap
     apply(topology, brokers)
     world = World(5, orders=250, deltas=3_000, hours=6)
     world.keys.write(folder / "keys.json")

@@ -9,7 +9,6 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from typer.testing import CliRunner
 
 from fsn import letters
-from fsn.broker import EmbeddedBroker
 from fsn.deadletters import app, plain
 from fsn.letters import Filter, LetterError, Letters
 from fsn.processes import WorkerProcess
@@ -39,14 +38,14 @@ LETTERS = [
 
 
 @pytest.fixture
-def brokers(tmp_path, monkeypatch):
+def brokers(start_broker, monkeypatch):
     """A broker of its own: the tally's topics have fixed names."""
     for name in [name for name in os.environ if name.startswith("FSN_")]:
         monkeypatch.delenv(name)
-    embedded = EmbeddedBroker(tmp_path / "broker")
-    apply(TOPOLOGY, embedded.start())
-    yield embedded.bootstrap
-    embedded.kill()
+    broker = start_broker()
+    apply(TOPOLOGY, broker.bootstrap)
+    yield broker.bootstrap
+    broker.kill()
 
 
 def bury(brokers, *, key=None, timer=False):

@@ -7,7 +7,6 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from fsn.broker import EmbeddedBroker
 from fsn.report.latency import SignedOrder, probe
 from schemas.codec import Codec
 from schemas.records.routing import OrderParked, RoutingDecision, RoutingPlan
@@ -20,10 +19,10 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
-def topics(tmp_path):
+def topics(start_broker):
     """A broker of its own: the probe's topics have the names of the real ones."""
-    broker = EmbeddedBroker(tmp_path)
-    brokers = broker.start()
+    broker = start_broker()
+    brokers = broker.bootstrap
     admin = AdminClient({"bootstrap.servers": brokers})
     for future in admin.create_topics([NewTopic(name, 2, 1) for name in TOPICS]).values():
         future.result()

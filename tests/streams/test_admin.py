@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 
-from fsn.broker import EmbeddedBroker
 from schemas.topology import load, parse
 from streams import admin
 from streams.admin import MESSAGE_OVERHEAD_BYTES, Change, apply, topic_config
@@ -50,9 +49,10 @@ def test_a_broker_that_is_not_there_is_named(monkeypatch):
 
 
 @pytest.fixture
-def brokers(tmp_path):
-    with EmbeddedBroker(tmp_path) as broker:
-        yield broker.bootstrap
+def brokers(start_broker):
+    broker = start_broker()
+    yield broker.bootstrap
+    broker.kill()
 
 
 def settings(brokers, topic):

@@ -160,6 +160,15 @@ def test_a_row_beyond_the_changelog_limit_blames_the_input_that_made_it(driver):
     assert [row.units for row in driver.rows(tally.SUMS).values()] == [2]
 
 
+def test_a_key_counts_toward_what_its_topic_takes(driver):
+    """The broker counts it: a transaction with such an output would be refused again and again."""
+    long = "acme|" + "v" * 60_000
+    for number, variant in enumerate(("acme|v1", long, "acme|v2")):
+        send(driver, delta(variant=variant), at=1_000 + number)
+    assert [letter.reason for letter in driver.read("dead-letters")] == ["OUTPUT_TOO_LARGE"]
+    assert len(driver.rows(tally.SUMS)) == 2
+
+
 def test_two_runs_write_the_same_logs():
     logs = []
     for _ in range(2):

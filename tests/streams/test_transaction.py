@@ -48,6 +48,17 @@ def test_a_refused_record_aborts_its_whole_transaction(broker, topic, producer):
     assert values(broker, topic) == []
 
 
+def test_a_transaction_larger_than_its_topics_batches_commits(broker, topic):
+    """Kafka holds the whole batch against max.message.bytes, here 2,000."""
+    made = TaskProducer({"bootstrap.servers": broker}, f"id-{topic}", f"group-{topic}", batch_bytes=1_000)
+    made.initialize()
+    made.begin()
+    made.send([output(topic, b"x" * 100)] * 100)
+    made.commit({topic: 5}, 0)
+    made.close()
+    assert len(values(broker, topic)) == 100
+
+
 def test_the_predecessor_is_fenced_and_its_open_transaction_ends(broker, topic, producer):
     producer.begin()
     producer.send([output(topic, b"zombie")])
