@@ -32,6 +32,7 @@ from streams.broadcast import NetworkCopy, NetworkReader
 from streams.deadletters import DeadLetterSealer
 from streams.engine import Engine
 from streams.errors import ConfigurationError
+from streams.faults import fault_point
 from streams.leader import Leader
 from streams.logs import logging_config
 from streams.pace import Urgency
@@ -82,6 +83,7 @@ def make_runtime(topology: Topology, settings: Settings, stages: Sequence[Stage]
         source_names=tuple(topology.source_topics),
         unhurried_topics=frozenset(name for name, spec in topology.topics.items() if spec.bulk or spec.broadcast),
         urgency=Urgency(),
+        reach=fault_point(settings.fault_point),
     )
 
 

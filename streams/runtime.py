@@ -11,6 +11,7 @@ from schemas.codec import Codec
 from schemas.topology import Topology
 from streams.broadcast import NetworkCopy
 from streams.deadletters import DeadLetterSealer
+from streams.faults import Reach
 from streams.pace import Urgency
 from streams.progress import Restoring
 from streams.signatures import KeyRing
@@ -28,6 +29,7 @@ class Runtime(msgspec.Struct, frozen=True):
     bulk_topics: topics that yield to all others
     source_names: topics a task reads, in merge order
     unhurried_topics: bulk topics and broadcasts, for which nobody waits
+    reach: called at each step of a transaction, where a fault test may end the process
     """
 
     topology: Topology
@@ -46,3 +48,4 @@ class Runtime(msgspec.Struct, frozen=True):
     source_names: tuple[str, ...]
     unhurried_topics: frozenset[str]
     urgency: Urgency
+    reach: Reach

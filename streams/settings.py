@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     dead_letter_key: 32 bytes in hex; encrypts dead letters
     security: further librdkafka settings (security.protocol, sasl.…), as `name=value` pairs separated by `;`
     log_format: json or text
+    fault_point: step:count at which this process kills itself; for the fault suite only (streams/faults.py)
     """
 
     model_config = SettingsConfigDict(env_prefix="FSN_", frozen=True, extra="forbid")
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     dead_letter_key: str | None = None
     security: str = ""
     log_format: Literal["json", "text"] = "json"
+    fault_point: str = ""
 
     @field_validator("dead_letter_key")
     @classmethod

@@ -166,9 +166,12 @@ class Task:
         await asyncio.to_thread(self._release)
         runtime = self._runtime
         self._producer = await asyncio.to_thread(new_producer, runtime, self.partition)
+        runtime.reach("producer")
         committed = await asyncio.to_thread(committed_offsets, runtime, self.partition)
+        runtime.reach("positions")
         store, meta = await asyncio.to_thread(restored_store, runtime, self.partition, self._closed.is_set)
         self._store, self._meta = store, meta
+        runtime.reach("restored")
         if self._closed.is_set():
             raise _Closed
         unit = UnitOfWork(runtime.topology, (ENGINE_STAGE, *runtime.stages), runtime.codec, store)
@@ -187,6 +190,7 @@ class Task:
         offsets = starting_offsets(committed, unit)
         self.inbox.seek(offsets)
         await self._or_closed(self._source.seek(self.partition, offsets))
+        runtime.reach("sought")
         self.ready = True
         took = perf_counter() - started
         runtime.metrics.restore_seconds.observe(took)
@@ -289,15 +293,23 @@ class Task:
     def _transact(self, computed: Computed) -> None:
         """begin → outputs → changelog → offsets → commit → local store."""
         assert self._producer is not None and self._store is not None and self._meta is not None
-        producer, meta = self._producer, self._meta
+        producer, meta, reach = self._producer, self._meta, self._runtime.reach
+        reach("computed")
         producer.begin()
+        reach("begun")
         producer.send(computed.outputs)
+        reach("sent")
         producer.send_rows(CHANGELOG, self.partition, computed.rows)
-        position = producer.commit(computed.offsets, self.partition)
+        reach("rows")
+        producer.send_offsets(computed.offsets, self.partition)
+        reach("offsets")
+        position = producer.commit()
+        reach("committed")
         if position is None:
             raise TransactionUnknown("committed, but nobody said where in the changelog")
         self._meta = StoreMeta(meta.changelog, meta.partitions, meta.layout, position, now_ms())
         self._store.write(computed.rows, self._meta)
+        reach("stored")
 
     def _abort(self) -> None:
         assert self._producer is not None

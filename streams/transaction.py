@@ -95,17 +95,20 @@ class TaskProducer:
         except (BufferError, KafkaException) as error:
             raise TransactionAborted(f"cannot queue a changelog row: {error}") from error
 
-    def commit(self, offsets: Mapping[str, int], partition: int) -> int | None:
-        """Add the consumed offsets and commit; raises one of the three outcomes.
-
-        Returns the changelog offset after the last row of the transaction, None when it had no rows.
-        """
+    def send_offsets(self, offsets: Mapping[str, int], partition: int) -> None:
+        """Add the next offset of each topic; raises one of the three outcomes."""
         positions = [TopicPartition(topic, partition, offset) for topic, offset in offsets.items()]
         try:
             if positions:
                 self._producer.send_offsets_to_transaction(positions, self._group, CALL_TIMEOUT_S)
         except KafkaException as error:
             raise _outcome(error) from error
+
+    def commit(self) -> int | None:
+        """Commit; raises one of the three outcomes.
+
+        Returns the changelog offset after the last row of the transaction, None when it had no rows.
+        """
         try:
             self._producer.commit_transaction(CALL_TIMEOUT_S)
         except KafkaException as error:

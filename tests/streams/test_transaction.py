@@ -34,6 +34,11 @@ def output(topic, value=b"v"):
     return Output(topic, b"k", value, 1_000, 0)
 
 
+def commit(producer, offsets):
+    producer.send_offsets(offsets, 0)
+    producer.commit()
+
+
 def values(broker, topic):
     return [message.value() for message in read_committed(broker, topic, 1)]
 
@@ -43,7 +48,7 @@ def test_a_refused_record_aborts_its_whole_transaction(broker, topic, producer):
     producer.begin()
     producer.send([output(topic, b"good"), output(topic, b"x" * 5_000)])
     with pytest.raises(TransactionAborted):
-        producer.commit({topic: 5}, 0)
+        commit(producer, {topic: 5})
     producer.abort()
     assert values(broker, topic) == []
 
@@ -54,7 +59,7 @@ def test_a_transaction_larger_than_its_topics_batches_commits(broker, topic):
     made.initialize()
     made.begin()
     made.send([output(topic, b"x" * 100)] * 100)
-    made.commit({topic: 5}, 0)
+    commit(made, {topic: 5})
     made.close()
     assert len(values(broker, topic)) == 100
 
@@ -65,10 +70,10 @@ def test_the_predecessor_is_fenced_and_its_open_transaction_ends(broker, topic, 
     successor = TaskProducer({"bootstrap.servers": broker}, f"id-{topic}", f"group-{topic}")
     successor.initialize()
     with pytest.raises(TransactionFenced):
-        producer.commit({topic: 1}, 0)
+        commit(producer, {topic: 1})
     successor.begin()
     successor.send([output(topic, b"heir")])
-    successor.commit({topic: 1}, 0)
+    commit(successor, {topic: 1})
     assert values(broker, topic) == [b"heir"]
     successor.close()
 
@@ -76,10 +81,10 @@ def test_the_predecessor_is_fenced_and_its_open_transaction_ends(broker, topic, 
 def test_the_commit_tells_the_position_after_its_last_row(topic, producer):
     producer.begin()
     producer.send_rows(topic, 0, [(b"a", b"1"), (b"b", None), (b"c", b"3")])
-    assert producer.commit({}, 0) == 3
+    assert producer.commit() == 3
     producer.begin()
     producer.send([output(topic)])
-    assert producer.commit({}, 0) is None
+    assert producer.commit() is None
 
 
 class TestRestore:
@@ -99,13 +104,13 @@ class TestRestore:
     def test_only_committed_rows_come_back(self, broker, topic, producer, store):
         producer.begin()
         producer.send_rows(topic, 0, [(b"t|a", b"1"), (b"t|b", b"1")])
-        producer.commit({}, 0)
+        producer.commit()
         producer.begin()
         producer.send_rows(topic, 0, [(b"t|a", b"2")])
         producer.abort()
         producer.begin()
         producer.send_rows(topic, 0, [(b"t|b", None)])
-        producer.commit({}, 0)
+        producer.commit()
         self.restored(broker, topic, store)
         assert list(store.rows()) == [(b"t|a", b"1")]
 

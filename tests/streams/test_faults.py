@@ -1,0 +1,40 @@
+"""Fault points: named steps at which a test may end the worker, and nobody else."""
+
+import multiprocessing
+import signal
+
+import pytest
+
+from streams.errors import ConfigurationError
+from streams.faults import ASSIGNMENT_STEPS, TRANSACTION_STEPS, fault_point
+
+STEPS = (*TRANSACTION_STEPS, *ASSIGNMENT_STEPS)
+
+
+def test_without_a_setting_nothing_happens():
+    reach = fault_point("")
+    for step in STEPS:
+        reach(step)
+
+
+@pytest.mark.parametrize("setting", ["rows", "rows:", "rows:0", "rows:-1", "rows:x", "nowhere:1", ":3"])
+def test_a_wrong_setting_is_named(setting):
+    with pytest.raises(ConfigurationError, match=f"FSN_FAULT_POINT is '{setting}'"):
+        fault_point(setting)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_process_ends_when_it_reaches_the_step_so_many_times(step):
+    child = multiprocessing.get_context("spawn").Process(target=walk, args=(step,))
+    child.start()
+    child.join(30)
+    assert child.exitcode == -signal.SIGKILL
+
+
+def walk(step):
+    reach = fault_point(f"{step}:2")
+    for one in STEPS:
+        reach(one)
+    for one in STEPS:
+        reach(one)
+        assert one != step, "it was reached twice"
