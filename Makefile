@@ -5,6 +5,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
 BROKERS ?= 1
+KILLS ?= 25
+SEED ?= 1
 KAFKA_TESTS := tests/e2e tests/streams tests/report tests/fsn/test_deadletters.py -m "broker or kafka"
 
 BIN := .venv/bin
@@ -13,10 +15,10 @@ READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-kafka lint types layers bench broker kafka kafka-stop lock clean
+.PHONY: help demo run test test-kafka test-faults lint types layers bench broker kafka kafka-stop lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY)  ## a simulated day through broker and worker, and a report of what came out
 	$(BIN)/fsn demo $(ARGS)
@@ -29,6 +31,9 @@ test: $(READY)  ## all tests that need nothing but this folder
 
 test-kafka: $(READY)  ## the tests that need a broker, against a real Apache Kafka
 	$(BIN)/python -m pytest -q --kafka $(KAFKA_TESTS) $(ARGS)
+
+test-faults: $(READY)  ## the fault suite against a real Apache Kafka; KILLS=120 for the published run, SEED=n for another
+	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m pytest -q --kafka tests/faults $(ARGS)
 
 lint: $(READY)  ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from fsn.world.agenda import Message
 from fsn.world.listening import Listener
@@ -24,7 +24,8 @@ from streams.testing import TopologyDriver
 HEARD: Final = ("assignments", "order-status")
 LIVE_SLICE_MS: Final = 1_000
 POLL_S: Final = 0.03
-SETTLE_S: Final = 60.0
+PATIENCE_S: Final = 60.0
+"""How long the broker may take no record, and the worker commit no tick."""
 
 
 class FeedError(RuntimeError):
@@ -60,8 +61,11 @@ def feed_driver(world: World, driver: TopologyDriver) -> None:
 class BrokerFeeder:
     """Sends a world to a broker, and hears what comes back; a context manager."""
 
-    def __init__(self, world: World, topology: Topology, client: Mapping[str, Any]) -> None:
+    def __init__(
+        self, world: World, topology: Topology, client: Mapping[str, Any], *, patience_s: float = PATIENCE_S
+    ) -> None:
         self._world = world
+        self._patience_s = patience_s
         self._topology = topology
         self._codec = Codec()
         self._partition_of = Partitioner(topology.partitions)
@@ -74,6 +78,7 @@ class BrokerFeeder:
                 "delivery.report.only.error": True,
                 "message.max.bytes": largest + 65_536,
                 "queue.buffering.max.messages": 1_000_000,
+                "delivery.timeout.ms": int(patience_s * 1000),
             }
         )
         self._listener = Listener(client, HEARD, partitions=topology.partitions)
@@ -171,7 +176,7 @@ class BrokerFeeder:
         try:
             self._producer.produce(topic, value, key, on_delivery=self._delivered, **settings)
         except BufferError:
-            self._producer.flush(30)
+            self._producer.flush(self._patience_s)
             self._producer.produce(topic, value, key, on_delivery=self._delivered, **settings)
 
     def _delivered(self, error: Any, message: Any) -> None:
@@ -179,32 +184,35 @@ class BrokerFeeder:
             self._failed.append(f"{message.topic()}: {error.str()}")
 
     def _flush(self) -> None:
-        left = self._producer.flush(30)
+        left = self._producer.flush(self._patience_s)
         if left or self._failed:
             raise FeedError(f"{left} messages were not taken by the broker; {'; '.join(self._failed[:3])}")
 
     def _wait_until(self, at: int, is_alive: Callable[[], bool]) -> None:
         """Hear what comes back until every task has committed time up to an instant."""
-        deadline = time.monotonic() + SETTLE_S
+        moved_at, furthest = time.monotonic(), -1
         while True:
             self._hear()
             reached = self._reached_at()
             if reached >= at:
                 break
+            if reached > furthest:
+                moved_at, furthest = time.monotonic(), reached
             if not is_alive():
                 raise FeedError("the worker has ended: see its log")
-            if time.monotonic() > deadline:
-                raise FeedError(f"the worker has not moved for {SETTLE_S:.0f} s: see its log")
+            if time.monotonic() - moved_at > self._patience_s:
+                raise FeedError(f"the worker has not moved for {self._patience_s:.0f} s: see its log")
             time.sleep(POLL_S)
         self.behind.append(self._world.agenda.now - reached)
 
     def _reached_at(self) -> int:
         """Simulated time that every task has committed."""
-        reached = []
-        for found in self._group.committed(self._clock, timeout=10):
-            done = max(0, found.offset)
-            reached.append(self._ticks[done - 1] if done else 0)
-        return min(reached)
+        try:
+            committed = self._group.committed(self._clock, timeout=10)
+        except KafkaException:  # nobody answers, or no coordinator yet: the patience ends in time
+            return -1
+        done = [max(0, found.offset) for found in committed]
+        return min(self._ticks[ticks - 1] if ticks else 0 for ticks in done)
 
     def _hear(self) -> None:
         for record, at in self._listener.heard():

@@ -1,0 +1,146 @@
+"""A battle: a Kafka cluster, workers, and a world that plays against them while a test breaks what it likes.
+
+Everything random comes from the seed. A worker is started by the main thread only (it ends with the thread that started
+it); the world plays in a thread of its own. `verdict` lets the world end, stops the workers, and reads everything back
+by the report's checker, which shares no code with processors, engine or generator.
+"""
+
+import random
+import threading
+import time
+from pathlib import Path
+
+from fsn.declaration import load_topology
+from fsn.processes import WorkerProcess
+from fsn.report.collect import collect
+from fsn.world.feeding import BrokerFeeder
+from fsn.world.world import World
+from ops.kafka.cluster import Cluster
+from streams.admin import apply
+
+TOPOLOGY = Path("topology.yaml")
+PATIENCE_S = 600.0
+DIES_WITHIN_S = 120.0
+SESSION_S = 6.0
+
+
+class Battle:
+    """One cluster and one world; a context manager."""
+
+    def __init__(self, folder, *, seed, workers, brokers=1, membership="dynamic", orders=800, deltas=12_000, hours=6):
+        self.folder, self.chance = folder, random.Random(seed)
+        self.topology = load_topology(TOPOLOGY, clock="external")
+        self.cluster = Cluster(folder / "kafka", brokers=brokers)
+        self.world = World(seed, orders=orders, deltas=deltas, hours=hours)
+        self.membership = membership
+        self.workers = {f"worker-{number + 1}": None for number in range(workers)}
+        self.kills = 0
+        self.told = []
+        """What was done, in order; shown when the verdict is bad."""
+
+    def __enter__(self):
+        self.cluster.start()
+        apply(self.topology, self.cluster.bootstrap)
+        self.world.keys.write(self.folder / "keys.json")
+        client = {"bootstrap.servers": self.cluster.bootstrap, "log_level": 2}
+        self.feeder = BrokerFeeder(self.world, self.topology, client, patience_s=PATIENCE_S)
+        self.feeder.__enter__()
+        self.feeder.publish_network()
+        for name in self.workers:
+            self.start(name)
+        self.feeding = Feeding(self.feeder)
+        self.feeding.start()
+        return self
+
+    def __exit__(self, *_):
+        for worker in self.workers.values():
+            worker.kill()
+        self.feeder.__exit__()
+        self.cluster.kill()
+
+    # what may be done -------------------------------------------------------------------------------------------
+
+    def start(self, name, **settings):
+        """Start a worker, perhaps with settings of its own."""
+        self.workers[name] = WorkerProcess(
+            topology=TOPOLOGY,
+            clock="external",
+            log_path=self.folder / f"{name}.log",
+            brokers=self.cluster.bootstrap,
+            state_dir=self.folder / "state",
+            keys=self.folder / "keys.json",
+            instance_id=name,
+            membership=self.membership,
+            session_timeout_s=SESSION_S,
+            log_format="text",
+            **settings,
+        )
+        self.workers[name].start()
+        self.tell(f"start {name} {settings or ''}")
+
+    def kill(self, name):
+        """SIGKILL."""
+        self.workers[name].kill()
+        self.kills += 1
+        self.tell(f"kill {name}")
+
+    def kill_at(self, name, step, count):
+        """Start a worker anew so that it kills itself at a step, and wait for that."""
+        self.kill(name)
+        self.start(name, fault_point=f"{step}:{count}")
+        deadline = time.monotonic() + DIES_WITHIN_S
+        while self.workers[name].is_alive:
+            if not self.is_fed or time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
+        self.kills += 1
+        self.tell(f"{name} died at {step}, reached {count} times")
+
+    def wait(self, low_s, high_s):
+        """Some time passes."""
+        time.sleep(low_s + self.chance.random() * (high_s - low_s))
+
+    def any(self):
+        """The name of some worker."""
+        return self.chance.choice(sorted(self.workers))
+
+    def tell(self, what):
+        self.told.append(f"{time.strftime('%H:%M:%S')} {what}")
+
+    # how it ends ------------------------------------------------------------------------------------------------
+
+    @property
+    def is_fed(self):
+        """Whether the world still plays."""
+        return self.feeding.is_alive()
+
+    def verdict(self):
+        """Everything that was found, once the world has ended and every worker has committed its end."""
+        for name, worker in self.workers.items():
+            if not worker.is_alive:
+                self.start(name)
+        self.feeding.join(PATIENCE_S)
+        assert self.feeding.error is None, self.story(self.feeding.error)
+        assert not self.is_fed, self.story("the world has not come to its end")
+        for worker in self.workers.values():
+            worker.stop()
+        self.world.truth.write(self.folder / "truth.json")
+        return collect(self.cluster.bootstrap, TOPOLOGY, self.folder / "truth.json")
+
+    def story(self, end):
+        """What was done, for whoever has to find out why it ended so."""
+        return "\n".join([*self.told, str(end), f"logs: {self.folder}"])
+
+
+class Feeding(threading.Thread):
+    """Plays the world as fast as the workers go."""
+
+    def __init__(self, feeder):
+        super().__init__(daemon=True)
+        self.feeder, self.error = feeder, None
+
+    def run(self):
+        try:
+            self.feeder.run(is_alive=lambda: True, on_slice=lambda _: None)
+        except Exception as error:  # noqa: BLE001 - shown by the main thread
+            self.error = error
