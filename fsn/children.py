@@ -60,7 +60,7 @@ class Child:
         """Let it end what it does; killed if that takes too long. Its exit code, or none if it did not run."""
         if self._process is None:
             return None
-        self._process.send_signal(signal.SIGTERM)
+        self.end()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(self.stop_timeout_s)
         return self.kill()
@@ -72,6 +72,22 @@ class Child:
         self._process.kill()
         code, self._process = self._process.wait(), None
         return code
+
+    def freeze(self) -> None:
+        """Stop its process without ending it: whoever waits for an answer gets none."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on where it was."""
+        self._signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        """Ask it to end, and do not wait."""
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self.is_alive:
+            self._process.send_signal(number)
 
     def wait(self, timeout_s: float | None = None) -> int:
         """Block until it ends by itself, and return its exit code."""

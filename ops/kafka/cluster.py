@@ -9,7 +9,6 @@ import base64
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -71,22 +70,6 @@ class Broker(Child):
         if not (self.folder / "data" / "meta.properties").exists():
             self._run_tool("kafka.tools.StorageTool", "format", "-t", self._cluster.cluster_id, "-c", str(settings))
         self._spawn([*self._java(HEAP_MB[len(self._cluster.brokers)]), "kafka.Kafka", str(settings)])
-
-    def end(self) -> None:
-        """Ask it to end, and do not wait."""
-        self._signal(signal.SIGTERM)
-
-    def freeze(self) -> None:
-        """Stop its process without ending it: peers and clients wait for answers that do not come."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: int) -> None:
-        if self.pid is not None and self.is_alive:
-            os.kill(self.pid, number)
 
     def _java(self, heap_mb: int) -> list[str]:
         return [

@@ -96,6 +96,10 @@ class Battle:
         self.kills += 1
         self.tell(f"{name} died at {step}, reached {count} times")
 
+    def tables(self, name):
+        """Where a worker keeps its local tables, one folder a partition."""
+        return self.folder / "state" / name
+
     def wait(self, low_s, high_s):
         """Some time passes."""
         time.sleep(low_s + self.chance.random() * (high_s - low_s))

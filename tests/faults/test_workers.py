@@ -1,0 +1,111 @@
+"""Workers that freeze, restart one after the other, lose or spoil their tables, or find the disk full.
+
+One battle for all of them: each fault meets what the one before has left.
+"""
+
+import random
+import resource
+import shutil
+import time
+
+import pytest
+
+from tests.faults.battle import SESSION_S, Battle
+from tests.faults.test_kills import SEED
+
+FROZEN_S = 15.0
+"""Longer than a session and longer than a transaction may last."""
+DISK_BYTES = 300_000
+DISK_FULL_S = 10.0
+
+pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(1_800)]
+
+
+def a_zombie_comes_back(battle):
+    name = battle.any()
+    battle.workers[name].freeze()
+    battle.tell(f"freeze {name}")
+    time.sleep(FROZEN_S)
+    battle.workers[name].thaw()
+    battle.tell(f"thaw {name}")
+
+
+def a_short_sleep(battle):
+    """Too short to be thrown out of the group."""
+    name = battle.any()
+    battle.workers[name].freeze()
+    time.sleep(SESSION_S / 3)
+    battle.workers[name].thaw()
+    battle.tell(f"{name} slept")
+
+
+def a_rolling_restart(battle):
+    for name, worker in battle.workers.items():
+        assert worker.stop() == 0, battle.story(f"{name} did not drain")
+        battle.start(name)
+        battle.workers[name].wait_until_ready()
+
+
+def a_table_is_lost(battle):
+    name = battle.any()
+    battle.kill(name)
+    shutil.rmtree(battle.tables(name))
+    battle.start(name)
+
+
+def tables_are_spoilt(battle):
+    """Bytes in the middle of every file of a worker's tables, as a bad disk would leave them."""
+    name = battle.any()
+    battle.kill(name)
+    chance = random.Random(SEED)
+    for file in sorted(battle.tables(name).glob("[0-9]*/*")):
+        size = file.stat().st_size
+        if size:
+            with file.open("r+b") as spoilt:
+                spoilt.seek(chance.randrange(size))
+                spoilt.write(chance.randbytes(64))
+    battle.start(name)
+
+
+def a_rebalance_meets_a_restore(battle):
+    first, second = sorted(battle.workers)[:2]
+    battle.kill(first)
+    shutil.rmtree(battle.tables(first))
+    battle.start(first)
+    battle.wait(1.0, 4.0)
+    battle.workers[second].stop()
+    battle.wait(0.2, 2.0)
+    battle.start(second)
+
+
+def the_disk_is_full(battle):
+    """No file of the worker may grow; then there is room again."""
+    name = battle.any()
+    worker = battle.workers[name]
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (DISK_BYTES, resource.RLIM_INFINITY))
+    battle.tell(f"the disk of {name} is full")
+    time.sleep(DISK_FULL_S)
+    assert worker.is_alive, battle.story(f"{name} has died of a full disk: {worker.said()}")
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    battle.tell(f"{name} has room again")
+
+
+FAULTS = (
+    a_zombie_comes_back,
+    a_short_sleep,
+    a_rolling_restart,
+    a_table_is_lost,
+    tables_are_spoilt,
+    a_rebalance_meets_a_restore,
+    the_disk_is_full,
+)
+
+
+def test_whatever_happens_to_workers_the_books_are_right(tmp_path):
+    with Battle(tmp_path, seed=SEED * 1_000 + 500, workers=3, orders=1_500, deltas=25_000) as battle:
+        for fault in FAULTS:
+            battle.wait(3.0, 8.0)
+            assert battle.is_fed, battle.story(f"the world has ended before {fault.__name__}")
+            fault(battle)
+        findings = battle.verdict()
+        assert [str(one) for one in findings.faults] == [], battle.story("")
