@@ -6,6 +6,7 @@ task share one store; a row's key is `table|key`, a timer's key is `~due|kind|ke
 due timers are a prefix in firing order.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from shutil import rmtree
@@ -13,6 +14,10 @@ from typing import Final, cast
 
 import msgspec
 from rocksdict import Options, Rdict, WriteBatch, WriteOptions
+
+from streams.errors import StoreError
+
+log = logging.getLogger(__name__)
 
 LAYOUT_VERSION: Final = 1
 META_KEY: Final = b"!meta"
@@ -71,7 +76,11 @@ class LocalStore:
             return None
 
     def write(self, rows: Iterable[tuple[bytes, bytes | None]], meta: StoreMeta) -> None:
-        """Apply rows (None deletes) and the position they lead to, all or nothing."""
+        """Apply rows (None deletes) and the position they lead to, all or nothing.
+
+        Raises:
+            StoreError: the files cannot be written, as on a full disk
+        """
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
         for key, value in rows:
@@ -80,7 +89,12 @@ class LocalStore:
             else:
                 put(key, value)
         put(META_KEY, msgspec.msgpack.encode(meta))
-        self._db.write(batch, self._write_options)
+        try:
+            self._db.write(batch, self._write_options)
+        except Exception as error:  # rocksdict raises bare Exception
+            raise StoreError(
+                f"cannot write {self.path}: {error}; free or enlarge the disk, the table is rebuilt by itself"
+            ) from error
 
     def due_timers(self, from_at: int, to_at: int) -> Iterator[bytes]:
         """Keys of timers with from_at ≤ due ≤ to_at, in firing order."""
@@ -98,8 +112,11 @@ class LocalStore:
                 yield cast(bytes, key), value
 
     def close(self) -> None:
-        """Release the files."""
-        self._db.close()
+        """Release the files; what cannot be flushed any more is in the changelog."""
+        try:
+            self._db.close()
+        except Exception as error:  # noqa: BLE001 - rocksdict raises bare Exception
+            log.warning("closing %s: %s", self.path, error)
 
     @staticmethod
     def drop(path: Path) -> None:

@@ -1,8 +1,12 @@
 """The local store: one write for rows and position, due timers as a prefix, and no trust where none is due."""
 
+import multiprocessing
+import resource
+
 import pytest
 
 from streams.changelog import DELETE_RETENTION_MS, now_ms, open_store
+from streams.errors import StoreError
 from streams.store import LAYOUT_VERSION, LocalStore, StoreMeta, parse_timer_key, timer_key
 
 
@@ -63,3 +67,23 @@ def test_a_corrupted_store_is_dropped(tmp_path):
     again, found = open_store(tmp_path / "0", changelog="changelog@1", partitions=4)
     assert (again.get(b"t|a"), found.position) == (None, 0)
     again.close()
+
+
+def test_a_full_disk_is_named_and_room_mends_it(tmp_path):
+    """In a process of its own: a limit on file sizes stands for the disk."""
+    child = multiprocessing.get_context("spawn").Process(target=write_without_room, args=(tmp_path / "0",))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+
+
+def write_without_room(path):
+    store = LocalStore(path)
+    store.write([(b"t|small", b"x")], meta())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+    with pytest.raises(StoreError, match=r"cannot write .*free or enlarge the disk"):
+        store.write([(b"t|large", b"x" * 200_000)], meta())
+    store.close()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    LocalStore.drop(path)
+    LocalStore(path).write([(b"t|large", b"x" * 200_000)], meta())
