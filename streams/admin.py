@@ -83,8 +83,14 @@ def apply(
     if problems:
         raise ConfigurationError("\n".join(problems))
 
-    missing = [topic for name, topic in topology.topics.items() if name not in existing]
-    created = _create(admin, missing, wanted, replicas)
+    new = [
+        NewTopic(name, topic.partitions, replication_factor=replicas, config=wanted[name])
+        for name, topic in topology.topics.items()
+        if name not in existing
+    ]
+    if leader_topic(topology.app) not in found.topics:
+        new.append(NewTopic(leader_topic(topology.app), 1, replication_factor=replicas))
+    created = _create(admin, new)
     not_changed += _alter(admin, changes)
     touched = {change.topic for change in changes} | set(created)
     unchanged = tuple(name for name in topology.topics if name not in touched)
@@ -160,15 +166,17 @@ def _read_configs(admin: AdminClient, topics: Iterable[str]) -> tuple[dict[str, 
     return configs, silent
 
 
-def _create(
-    admin: AdminClient, topics: Sequence[TopicSpec], wanted: Mapping[str, dict[str, str]], replicas: int
-) -> list[str]:
-    if not topics:
+def leader_topic(app: str) -> str:
+    """Whose owner leads: Faust's name for it. It stays empty.
+
+    Made here, because a worker that lets Faust make it at each start dies when a broker of the cluster is down then.
+    """
+    return f"{app}-__assignor-__leader"
+
+
+def _create(admin: AdminClient, new: list[NewTopic]) -> list[str]:
+    if not new:
         return []
-    new = [
-        NewTopic(topic.name, topic.partitions, replication_factor=replicas, config=wanted[topic.name])
-        for topic in topics
-    ]
     created = []
     for name, future in admin.create_topics(new, request_timeout=_TIMEOUT_S, operation_timeout=_TIMEOUT_S).items():
         try:

@@ -27,6 +27,7 @@ from schemas.codec import Codec
 from schemas.registry import bundled
 from schemas.topology import Topology
 from schemas.topology_model import CHANGELOG
+from streams.admin import leader_topic
 from streams.assignor import TaskAssignor
 from streams.broadcast import NetworkCopy, NetworkReader
 from streams.deadletters import DeadLetterSealer
@@ -103,7 +104,7 @@ def build_app(topology: Topology, settings: Settings) -> faust.App:
         web_enabled=settings.web_port > 0,
         web_port=settings.web_port or 6066,
         web_host="127.0.0.1",
-        topic_replication_factor=1,
+        topic_allow_declare=False,
         PartitionAssignor=TaskAssignor,
         consumer_group_instance_id=settings.instance_id if settings.membership == "static" else None,
         consumer_max_fetch_size=FETCH_BYTES_MAX,
@@ -210,13 +211,14 @@ def _connect(app: faust.App, engine: Engine, topology: Topology) -> None:
 def _check_topics(topology: Topology, settings: Settings) -> None:
     """Every topic must exist with its partition count before the worker joins the group."""
     metadata = AdminClient(settings.client()).list_topics(timeout=15)
-    for name, spec in topology.topics.items():
+    wanted = {name: spec.partitions for name, spec in topology.topics.items()} | {leader_topic(topology.app): 1}
+    for name, partitions in wanted.items():
         found = metadata.topics.get(name)
         if found is None or found.error is not None:
             raise ConfigurationError(f"topic {name} does not exist on {settings.brokers}: run `fsn topology apply`")
-        if len(found.partitions) != spec.partitions:
+        if len(found.partitions) != partitions:
             raise ConfigurationError(
-                f"topic {name} has {len(found.partitions)} partitions, the topology says {spec.partitions}: "
+                f"topic {name} has {len(found.partitions)} partitions, the topology says {partitions}: "
                 "point FSN_BROKERS elsewhere or correct topology.yaml (a topic is never re-partitioned in place)"
             )
 

@@ -193,7 +193,8 @@ def _cluster_id(folder: Path) -> str:
     path = folder / "cluster-id"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+        made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        path.write_text("A" + made[1:])  # one that begins with a dash would be taken for an option
     return path.read_text().strip()
 
 

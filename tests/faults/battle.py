@@ -48,6 +48,8 @@ class Battle:
         self.feeder.publish_network()
         for name in self.workers:
             self.start(name)
+        for worker in self.workers.values():
+            worker.wait_until_ready()
         self.feeding = Feeding(self.feeder)
         self.feeding.start()
         return self
