@@ -33,7 +33,7 @@ test-kafka: $(READY)  ## the tests that need a broker, against a real Apache Kaf
 	$(BIN)/python -m pytest -q --kafka $(KAFKA_TESTS) $(ARGS)
 
 test-faults: $(READY)  ## the fault suite against a real Apache Kafka; KILLS=120 for the published run, SEED=n for another
-	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m pytest -q --kafka tests/faults $(ARGS)
+	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m pytest -q --kafka -o faulthandler_timeout=0 --show-capture=no tests/faults $(ARGS)
 
 lint: $(READY)  ## ruff: rules and format
 	$(BIN)/ruff check .
