@@ -22,7 +22,7 @@ def worker(
     brokers: Annotated[str | None, typer.Option("--brokers", "-b", help="host:port of a broker, or several.")] = None,
     instance_id: Annotated[str | None, typer.Option(help="Its name among static members.")] = None,
     state_dir: Annotated[Path | None, typer.Option(help="Where its tables lie.")] = None,
-    web_port: Annotated[int | None, typer.Option(help="Metrics and health; 0 for none.")] = None,
+    web_port: Annotated[int | None, typer.Option(help="Metrics, health and schemas; 0 for none.")] = None,
     keys: Annotated[Path | None, typer.Option(help="The file of signing keys.")] = None,
     log_format: Annotated[str | None, typer.Option(help="json or text.")] = None,
 ) -> None:

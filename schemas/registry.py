@@ -10,7 +10,7 @@ record type no schema was written for.
 import importlib
 import json
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -82,6 +82,15 @@ class Registry:
     def is_latest(self, version: SchemaVersion) -> bool:
         """Whether records are still written with this version."""
         return self._latest[version.record] is version
+
+    def by_subject(self, carried: Mapping[str, Collection[str]]) -> dict[str, list[SchemaVersion]]:
+        """Subject → its versions, oldest first; `carried` says which record types each topic carries."""
+        found: dict[str, list[SchemaVersion]] = {}
+        for topic, records in carried.items():
+            for version in sorted(self.versions, key=lambda known: known.version):
+                if version.record in records:
+                    found.setdefault(subject(topic, version), []).append(version)
+        return found
 
 
 def bundled(ids: Mapping[tuple[str, int], int] | None = None) -> Registry:

@@ -17,7 +17,7 @@ class Settings(BaseSettings):
     membership: static members (a fixed instance id) or dynamic ones; static with the embedded broker
     instance_id: this worker's name among static members
     session_timeout_s: how long the group waits for a silent member
-    web_port: metrics and health; 0 turns the web server off
+    web_port: metrics, health and schemas; 0 turns the web server off
     keys: file of signing keys; without it no signature is checked, which the log says loudly
     dead_letter_key: 32 bytes in hex; encrypts dead letters
     security: further librdkafka settings (security.protocol, sasl.…), as `name=value` pairs separated by `;`
