@@ -6,6 +6,7 @@ A test that wants `broker` is marked `broker` by itself, so that `pytest -m "not
 
 import os
 
+import authlib.deprecate  # noqa: F401  it adds a filter when imported, which must lie below those of pyproject.toml
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 

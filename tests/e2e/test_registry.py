@@ -1,4 +1,4 @@
-"""The true worker's web port as the schema registry of a standard client."""
+"""The true worker and schema registries: its web port is one, and another one may give it its ids."""
 
 import json
 import urllib.error
@@ -11,10 +11,17 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from fsn.broker import EmbeddedBroker
+from fsn.children import free_port
+from fsn.letters import Letters
 from fsn.processes import WorkerProcess
+from schemas.codec import Codec
 from schemas.records.stock import StockDelta
 from schemas.registry import bundled
+from schemas.topology import load
+from streams.registry_ids import registry_for
+from streams.settings import read_settings
 from tests.e2e.workers import CODEC, create_topics, producer, read_committed, wait_until
+from tests.streams.registry_server import FIRST_ID, serving
 
 TALLY = "tests/streams/tally.yaml"
 DELTAS = "stock-deltas-fsn.stock.StockDelta"
@@ -29,12 +36,15 @@ def brokers(tmp_path):
     embedded.kill()
 
 
+def make_worker(brokers, state, **settings):
+    return WorkerProcess(
+        topology=TALLY, log_path=state / "worker.log", brokers=brokers, state_dir=state, log_format="text", **settings
+    )
+
+
 @pytest.fixture
 def worker(brokers, tmp_path):
-    state = tmp_path / "state"
-    made = WorkerProcess(
-        topology=TALLY, log_path=state / "worker.log", brokers=brokers, state_dir=state, log_format="text"
-    )
+    made = make_worker(brokers, tmp_path / "state")
     made.start()
     made.wait_until_ready()
     yield made
@@ -79,6 +89,13 @@ def test_every_reading_call_answers(worker):
         assert registry.lookup_schema(DELTAS, Schema(version.text, "AVRO")).schema_id == version.id
 
 
+def test_a_worker_is_registry_enough_for_another_one(worker):
+    found = registry_for(f"http://127.0.0.1:{worker.web_port}", load(TALLY), register=True)
+    assert {(known.record, known.id) for known in found.versions} < {
+        (known.record, known.id) for known in bundled().versions
+    }
+
+
 def test_refusals_are_the_registrys_own(worker):
     with client_of(worker) as registry:
         for code, ask in (
@@ -93,3 +110,33 @@ def test_refusals_are_the_registrys_own(worker):
         urllib.request.urlopen(f"http://127.0.0.1:{worker.web_port}/subjects/none/versions")
     assert answer.value.headers["Content-Type"] == "application/vnd.schemaregistry.v1+json"
     answer.value.close()
+
+
+def test_records_travel_under_the_ids_of_another_registry(brokers, tmp_path):
+    with serving() as remote, make_worker(brokers, tmp_path / "state", schema_registry=remote.url) as worker:
+        worker.wait_until_ready()
+        codec = Codec(registry_for(remote.url, load(TALLY), register=False))
+        client = producer(brokers)
+        for number, reason in enumerate(("receipt", "damage")):
+            delta = StockDelta("f", "acme|v1", "acme|v1", None, "s", number, None, 7, reason, None, 1)
+            client.produce("stock-deltas", codec.encode(delta), "acme|v1", timestamp=1_700_000_000_000 + number)
+        client.flush()
+        wait_until(lambda: read_committed(brokers, "dead-letters"), 30)
+        (message,) = read_committed(brokers, "stock-snapshots")
+        (found,) = Letters(load(TALLY), read_settings(brokers=brokers, schema_registry=remote.url)).read()
+        with client_of(worker) as registry:
+            snapshot = AvroDeserializer(registry)(
+                message.value(), SerializationContext("stock-snapshots", MessageField.VALUE)
+            )
+    assert int.from_bytes(message.value()[1:5], "big") >= FIRST_ID
+    assert snapshot["on_hand"] == codec.decode(message.value()).on_hand == 7
+    assert (found.letter.reason, codec.decode(found.letter.value).reason) == ("INVALID_VALUE", "damage")
+
+
+def test_a_worker_whose_registry_is_not_there_says_so_and_ends(brokers, tmp_path):
+    worker = make_worker(brokers, tmp_path / "state", schema_registry=f"http://127.0.0.1:{free_port()}")
+    worker.start()
+    assert worker.wait(60) == 2
+    assert "no schema registry answers at http://127.0.0.1:" in worker.said()
+    assert "mend FSN_SCHEMA_REGISTRY" in worker.said()
+    worker.stop()
