@@ -65,6 +65,7 @@ def demo(
             brokers=brokers,
             state_dir=folder / "state",
             keys=folder / "keys.json",
+            schema_registry="",  # the report reads by the bundled ids, and an empty folder needs nobody else's
         )
         console.print(
             f"broker {brokers} · worker log {worker.log_path} · metrics http://127.0.0.1:{worker.web_port}/metrics"

@@ -43,13 +43,25 @@ def generate(
     if (out is None) is (not brokers):
         raise typer.BadParameter("name a folder with --out or a broker with --brokers, one of the two")
     start_at = _live_start() if live else START_AT
-    world = World(seed, orders=orders, deltas=deltas, hours=hours, start_at=start_at)
+    codec = _codec(brokers, file) if out is None else None
+    world = World(seed, orders=orders, deltas=deltas, hours=hours, start_at=start_at, codec=codec)
     if keys is not None:
         world.keys.write(keys)
     if out is not None:
         _write(world, out)
     else:
         _play(world, brokers, file, live=live)
+
+
+def _codec(brokers: str, file: Path) -> "Codec":
+    """Records under the ids that the workers there use."""
+    from fsn.declaration import load_topology
+    from schemas.codec import Codec
+    from streams.registry_ids import registry_for
+    from streams.settings import read_settings
+
+    url = read_settings(brokers=brokers).schema_registry
+    return Codec(registry_for(url, load_topology(file), register=False))
 
 
 def _live_start() -> int:
@@ -65,9 +77,6 @@ def _write(world: "World", out: Path) -> None:
     """network.jsonl, day.jsonl, keys.json, truth.json."""
     import msgspec
 
-    from schemas.codec import Codec
-
-    codec = Codec()
     out.mkdir(parents=True, exist_ok=True)
     world.keys.write(out / "keys.json")
     with (out / "network.jsonl").open("wb") as lines:
@@ -77,7 +86,7 @@ def _write(world: "World", out: Path) -> None:
     with (out / "day.jsonl").open("wb") as lines:
         while world.agenda.now < world.day_ends_at and (part := world.advance()) is not None:
             for message in part.messages:
-                lines.write(_line(_shown(message, codec)))
+                lines.write(_line(_shown(message, world.codec)))
             count += len(part.messages)
     world.truth.write(out / "truth.json")
     typer.echo(f"{len(world.network.keyed())} network records and {count} of the day are in {out}")

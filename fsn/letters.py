@@ -24,6 +24,7 @@ from schemas.topology import Topology
 from streams.deadletters import FORWARDED_HEADER, DeadLetterSealer, position_of
 from streams.machine import DEAD_LETTERS
 from streams.partitioner import Partitioner
+from streams.registry_ids import registry_for
 from streams.settings import Settings
 
 REPLAYED_HEADER: Final = "fsn-replayed"
@@ -87,7 +88,7 @@ class Letters:
     def __init__(self, topology: Topology, settings: Settings) -> None:
         self._topology = topology
         self._client = settings.client()
-        self._codec = Codec()
+        self._codec = Codec(registry_for(settings.schema_registry, topology, register=False))
         key = settings.dead_letter_key
         self._sealer = DeadLetterSealer(None if key is None else bytes.fromhex(key))
         self._ends: dict[int, int] | None = None

@@ -77,12 +77,17 @@ def _publish_once(topology: "Topology", brokers: str, seed: int) -> None:
 
     from fsn.world.feeding import BrokerFeeder
     from fsn.world.world import World
+    from schemas.codec import Codec
+    from streams.registry_ids import registry_for
+    from streams.settings import read_settings
 
     reader = Consumer({"bootstrap.servers": brokers, "group.id": "fsn-run", "enable.auto.commit": False})
     _, end = reader.get_watermark_offsets(TopicPartition("network", 0), timeout=15)
     reader.close()
     if end == 0:
-        world = World(seed, orders=1, deltas=1, hours=3)
+        # The worker reads the network at its start: these are the first records, and may be the first to name a schema.
+        codec = Codec(registry_for(read_settings().schema_registry, topology, register=True))
+        world = World(seed, orders=1, deltas=1, hours=3, codec=codec)
         with BrokerFeeder(world, topology, {"bootstrap.servers": brokers}) as feeder:
             feeder.publish_network()
 

@@ -1,8 +1,8 @@
-"""`fsn topology`: check, draw and apply the one declaration of what runs.
+"""`fsn topology`: check, draw, describe and apply the one declaration of what runs.
 
 `check` proves `topology.yaml`, alone and against the stages and record types; `draw` writes `docs/topology.mmd` and
-`docs/topology.svg`; `apply` makes a broker's topics what it says. Each fails with one line per problem, which names the
-place and the mend.
+`docs/topology.svg`; `asyncapi` describes what outsiders may read and write; `apply` makes a broker's topics what it
+says. Each fails with one line per problem, which names the place and the mend.
 """
 
 from pathlib import Path
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Topics, tables and stages: topology.yaml.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The declaration.")]
+Brokers = Annotated[
+    str, typer.Option("--brokers", "-b", envvar="FSN_BROKERS", help="host:port of a broker, or several.")
+]
 DEFAULT_FILE = Path("topology.yaml")
 
 
@@ -59,12 +62,33 @@ def draw(
 
 
 @app.command()
+def asyncapi(
+    *,
+    file: File = DEFAULT_FILE,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file to write instead of printing.")] = None,
+    brokers: Brokers = "",
+    security: Annotated[str, typer.Option(envvar="FSN_SECURITY", help="What a worker is told of it.")] = "",
+) -> None:
+    """Describe all that outsiders may read or write, as an AsyncAPI 3.0 document."""
+    from fsn.asyncapi import document, text
+    from fsn.schemas import package_version
+    from schemas.registry import bundled
+
+    written = text(
+        document(_load(file), bundled(), version=package_version(), brokers=brokers, security=security),
+    )
+    if output is None:
+        typer.echo(written, nl=False)
+        return
+    output.write_text(written, "utf-8")
+    typer.echo(f"wrote {output}")
+
+
+@app.command()
 def apply(
     *,
     file: File = DEFAULT_FILE,
-    brokers: Annotated[
-        str, typer.Option("--brokers", "-b", envvar="FSN_BROKERS", help="host:port of a broker, or several.")
-    ] = "",
+    brokers: Brokers = "",
     records_may_go: Annotated[
         bool, typer.Option("--records-may-go", help="Allow a shorter retention or another cleanup.")
     ] = False,

@@ -22,8 +22,9 @@ def worker(
     brokers: Annotated[str | None, typer.Option("--brokers", "-b", help="host:port of a broker, or several.")] = None,
     instance_id: Annotated[str | None, typer.Option(help="Its name among static members.")] = None,
     state_dir: Annotated[Path | None, typer.Option(help="Where its tables lie.")] = None,
-    web_port: Annotated[int | None, typer.Option(help="Metrics and health; 0 for none.")] = None,
+    web_port: Annotated[int | None, typer.Option(help="Metrics, health and schemas; 0 for none.")] = None,
     keys: Annotated[Path | None, typer.Option(help="The file of signing keys.")] = None,
+    schema_registry: Annotated[str | None, typer.Option(help="URL of a registry that gives out schema ids.")] = None,
     log_format: Annotated[str | None, typer.Option(help="json or text.")] = None,
 ) -> None:
     """Run one worker until SIGTERM or Ctrl-C: then it ends its transactions and leaves the group."""
@@ -37,6 +38,7 @@ def worker(
         state_dir=state_dir,
         web_port=web_port,
         keys=keys,
+        schema_registry=schema_registry,
         log_format=log_format,
     )
     run_worker(load_topology(file, clock=clock), settings)

@@ -3,14 +3,14 @@
 In: `avro/ids.json`, an append-only list whose n-th entry is schema id n, and the `avro/<record>.v<n>.avsc` beside it.
 Out: a `Registry` that maps an id to (record type, version, schema) and a record type to its latest version. A
 Confluent-compatible registry may give out other ids: hand them to `bundled(ids=...)`, keyed by (record, version), and
-the same bundled schemas travel under those ids. What it refuses: an id nobody gave out (`UnknownSchemaError`), and a
+the same bundled schemas travel under those ids, without those it has none for. What it refuses: an id nobody gave out (`UnknownSchemaError`), and a
 record type no schema was written for.
 """
 
 import importlib
 import json
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -83,12 +83,25 @@ class Registry:
         """Whether records are still written with this version."""
         return self._latest[version.record] is version
 
+    def by_subject(self, carried: Mapping[str, Collection[str]]) -> dict[str, list[SchemaVersion]]:
+        """Subject → its versions, oldest first; `carried` says which record types each topic carries."""
+        found: dict[str, list[SchemaVersion]] = {}
+        for topic, records in carried.items():
+            for version in sorted(self.versions, key=lambda known: known.version):
+                if version.record in records:
+                    found.setdefault(subject(topic, version), []).append(version)
+        return found
+
 
 def bundled(ids: Mapping[tuple[str, int], int] | None = None) -> Registry:
-    """The committed schemas, under their own ids or under those another registry gave out."""
+    """The committed schemas, under their own ids; or those another registry gave an id, under that."""
     versions = read_versions(files("schemas") / "avro")
     if ids is not None:
-        versions = [msgspec.structs.replace(known, id=ids[known.record, known.version]) for known in versions]
+        versions = [
+            msgspec.structs.replace(known, id=ids[known.record, known.version])
+            for known in versions
+            if (known.record, known.version) in ids
+        ]
     return Registry(versions)
 
 

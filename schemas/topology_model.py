@@ -106,6 +106,11 @@ class Topology(Frozen):
         read = {CLOCK, NETWORK_CHANGES}.union(*(stage.reads for stage in self.stages.values()))
         return tuple(name for name in self.topics if name in read)
 
+    @cached_property
+    def records_by_topic(self) -> dict[str, tuple[str, ...]]:
+        """Topic → names of the record types it may carry, in declaration order."""
+        return {name: spec.records for name, spec in self.topics.items()}
+
     def readers_of(self, topic: str) -> tuple[StageSpec, ...]:
         """The stages that read a topic, in flow order."""
         return tuple(stage for stage in self.stages.values() if topic in stage.reads)

@@ -24,7 +24,6 @@ from rich.console import Console
 
 from processors.step import Stage
 from schemas.codec import Codec
-from schemas.registry import bundled
 from schemas.topology import Topology
 from schemas.topology_model import CHANGELOG
 from streams.admin import leader_topic
@@ -38,6 +37,7 @@ from streams.leader import Leader
 from streams.logs import logging_config
 from streams.pace import Urgency
 from streams.progress import Restoring, Tell, shown_restores
+from streams.registry_ids import registry_for
 from streams.runtime import Runtime
 from streams.settings import Settings
 from streams.signatures import KeyRing
@@ -70,7 +70,7 @@ def make_runtime(topology: Topology, settings: Settings, stages: Sequence[Stage]
     return Runtime(
         topology=topology,
         stages=tuple(stages),
-        codec=Codec(bundled()),
+        codec=Codec(registry_for(settings.schema_registry, topology, register=True)),
         keys=None if settings.keys is None else KeyRing.load(settings.keys),
         sealer=DeadLetterSealer(dead_letter_key),
         network=NetworkCopy(),

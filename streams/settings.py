@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,9 +18,10 @@ class Settings(BaseSettings):
     membership: static members (a fixed instance id) or dynamic ones; static with the embedded broker
     instance_id: this worker's name among static members
     session_timeout_s: how long the group waits for a silent member
-    web_port: metrics and health; 0 turns the web server off
+    web_port: metrics, health and schemas; 0 turns the web server off
     keys: file of signing keys; without it no signature is checked, which the log says loudly
     dead_letter_key: 32 bytes in hex; encrypts dead letters
+    schema_registry: URL of a Confluent schema registry whose ids records travel under; without it, the bundled ids
     security: further librdkafka settings (security.protocol, sasl.…), as `name=value` pairs separated by `;`
     log_format: json or text
     fault_point: step:count at which this process kills itself; for the fault suite only (streams/faults.py)
@@ -35,6 +37,7 @@ class Settings(BaseSettings):
     web_port: int = Field(default=6066, ge=0, le=65535)
     keys: Path | None = None
     dead_letter_key: str | None = None
+    schema_registry: str | None = None
     security: str = ""
     log_format: Literal["json", "text"] = "json"
     fault_point: str = ""
@@ -45,6 +48,16 @@ class Settings(BaseSettings):
         if value is not None and len(bytes.fromhex(value)) != 32:
             raise ValueError("must be 32 bytes in hex")
         return value
+
+    @field_validator("schema_registry")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        """Several may be given, separated by commas; an empty variable is none."""
+        for part in (value or "").split(","):
+            url = urlsplit(part.strip())
+            if value and (url.scheme not in {"http", "https"} or not url.hostname):
+                raise ValueError("must be a URL such as http://registry:8081")
+        return value or None
 
     def client(self) -> dict[str, Any]:
         """librdkafka settings common to every client."""

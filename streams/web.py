@@ -1,12 +1,16 @@
-"""What the worker's web port answers: metrics, liveness, readiness.
+"""What the worker's web port answers: metrics, liveness, readiness, and a schema registry's reading calls.
 
 `/metrics` is the Prometheus exposition. `/health/live` answers 200 while the event loop turns. `/health/ready` answers
-200 once every assigned task processes, else 503 with what is missing.
+200 once every assigned task processes, else 503 with what is missing. `/schemas/…` and `/subjects/…` answer as a
+Confluent schema registry does (`streams.registry_pages`), so that a standard deserializer needs nothing else.
 """
 
 from typing import Any
 
+from faust.web.views import View
+
 from streams.engine import Engine
+from streams.registry_pages import CONTENT_TYPE, Answer, RegistryPages
 
 
 def add_pages(app: Any, engine: Engine) -> None:
@@ -25,3 +29,40 @@ def add_pages(app: Any, engine: Engine) -> None:
         tasks = {str(partition): task.ready for partition, task in sorted(engine.tasks.items())}
         status = 200 if engine.is_ready else 503
         return web.json({"status": "ready" if status == 200 else "not ready", "tasks": tasks}, status=status)
+
+    _add_registry(app, RegistryPages(engine.runtime.codec.registry, engine.runtime.topology))
+
+
+def _add_registry(app: Any, pages: RegistryPages) -> None:
+    @app.page("/schemas/types")
+    async def schema_types(web: Any, request: Any) -> Any:
+        return _sent(web, pages.types())
+
+    @app.page("/schemas/ids/{schema_id}")
+    async def schema(web: Any, request: Any, schema_id: str) -> Any:
+        return _sent(web, pages.schema(schema_id))
+
+    @app.page("/schemas/ids/{schema_id}/versions")
+    async def schema_places(web: Any, request: Any, schema_id: str) -> Any:
+        return _sent(web, pages.places(schema_id))
+
+    @app.page("/subjects")
+    async def subjects(web: Any, request: Any) -> Any:
+        return _sent(web, pages.subjects())
+
+    @app.page("/subjects/{subject}")
+    class SubjectLookUp(View):
+        async def post(self, request: Any, subject: str) -> Any:
+            return _sent(self, pages.look_up(subject, await request.read()))
+
+    @app.page("/subjects/{subject}/versions")
+    async def versions(web: Any, request: Any, subject: str) -> Any:
+        return _sent(web, pages.versions(subject))
+
+    @app.page("/subjects/{subject}/versions/{version}")
+    async def version(web: Any, request: Any, subject: str, version: str) -> Any:
+        return _sent(web, pages.version(subject, version))
+
+
+def _sent(web: Any, answer: Answer) -> Any:
+    return web.bytes(answer.body, content_type=CONTENT_TYPE, status=answer.status)

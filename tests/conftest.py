@@ -7,6 +7,7 @@ broker, or with `--kafka` a real Apache Kafka (`make test-kafka`); tests marked 
 
 import os
 
+import authlib.deprecate  # noqa: F401  it adds a filter when imported, which must lie below those of pyproject.toml
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 

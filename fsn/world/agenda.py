@@ -63,10 +63,10 @@ class Agenda:
 class Post:
     """Where the world's records are encoded, signed and collected."""
 
-    def __init__(self, agenda: Agenda, keys: KeyBook) -> None:
+    def __init__(self, agenda: Agenda, keys: KeyBook, codec: Codec) -> None:
         self._agenda = agenda
         self.keys: Final = keys
-        self._encode = Codec().encode
+        self._encode = codec.encode
         self._out: list[Message] = []
         self.sent: Final[Counter[str]] = Counter()
         """Messages by topic."""

@@ -15,7 +15,6 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from fsn.world.agenda import Message
 from fsn.world.listening import Listener
 from fsn.world.world import Slice, World
-from schemas.codec import Codec
 from schemas.records.engine import Tick
 from schemas.topology import Topology
 from streams.partitioner import Partitioner
@@ -67,7 +66,7 @@ class BrokerFeeder:
         self._world = world
         self._patience_s = patience_s
         self._topology = topology
-        self._codec = Codec()
+        self._codec = world.codec
         self._partition_of = Partitioner(topology.partitions)
         largest = max(spec.max_record_bytes for spec in topology.topics.values())
         self._producer = Producer(
@@ -81,7 +80,7 @@ class BrokerFeeder:
                 "delivery.timeout.ms": int(patience_s * 1000),
             }
         )
-        self._listener = Listener(client, HEARD, partitions=topology.partitions)
+        self._listener = Listener(client, HEARD, world.codec, partitions=topology.partitions)
         self._group = Consumer({**client, "group.id": topology.app, "enable.auto.commit": False})
         self._clock = [TopicPartition("clock", partition) for partition in range(topology.partitions)]
         self._ticks: list[int] = []

@@ -25,10 +25,10 @@ START_TIMEOUT_S: Final = 30.0
 class Listener:
     """Reads topics from their beginning; a context manager."""
 
-    def __init__(self, client: Mapping[str, Any], topics: Sequence[str], *, partitions: int) -> None:
+    def __init__(self, client: Mapping[str, Any], topics: Sequence[str], codec: Codec, *, partitions: int) -> None:
         self._client = client
         self._places = [TopicPartition(topic, partition) for topic in topics for partition in range(partitions)]
-        self._decode = Codec().decode
+        self._decode = codec.decode
         self._heard: queue.SimpleQueue[tuple[Record, int]] = queue.SimpleQueue()
         self._started = threading.Event()
         self._ending = threading.Event()

@@ -30,6 +30,7 @@ from fsn.world.parcels import Parcels
 from fsn.world.partners import Partners
 from fsn.world.shelves import HEARTBEAT_MS, Shelf, Shelves
 from fsn.world.truth import Truth
+from schemas.codec import Codec
 from schemas.records.base import Record
 
 START_AT: Final = 1_773_705_600_000
@@ -88,6 +89,7 @@ class World:
         hours: int = 24,
         discrepancies: int | None = None,
         start_at: int = START_AT,
+        codec: Codec | None = None,
     ) -> None:
         random = Random(seed)
         self.seed: Final = seed
@@ -98,7 +100,8 @@ class World:
         self.keys: Final = KeyBook(self.network, seed)
         self.truth: Final = Truth(seed, start_at, self.day_ends_at)
         self.agenda: Final = Agenda(start_at)
-        self.post: Final = Post(self.agenda, self.keys)
+        self.codec: Final = Codec() if codec is None else codec
+        self.post: Final = Post(self.agenda, self.keys, self.codec)
         self.shelves: Final = Shelves(self.network, self.agenda, self.post, self.truth)
         stocked = min(len(self.network.variants), max(40, deltas // DELTAS_PER_VARIANT))
         self.shelves.furnish(random, self.network, self.network.variants[:stocked])

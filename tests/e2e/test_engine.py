@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from fsn.processes import WorkerProcess
 from schemas.records.engine import Tick
 from schemas.records.stock import StockDelta
-from tests.e2e.workers import CODEC, create_topics, producer, read_committed
+from tests.e2e.workers import CODEC, create_topics, producer, read_committed, wait_until
 
 TALLY = "tests/streams/tally.yaml"
 TOPICS = ("stock-snapshots", "operational-alerts", "dead-letters")
@@ -57,13 +57,6 @@ def committed(brokers, topic="stock-deltas"):
     found = consumer.committed([TopicPartition(topic, number) for number in range(4)], timeout=10)
     consumer.close()
     return sum(max(position.offset, 0) for position in found)
-
-
-def wait_until(done, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def test_killed_five_times_nothing_is_lost_and_nothing_counted_twice(brokers, worker):

@@ -1,6 +1,7 @@
 """What end-to-end tests send to a real broker, and read from it independently of the engine."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
@@ -14,6 +15,13 @@ CODEC = Codec()
 
 def create_topics(brokers: str, path: Path) -> None:
     apply(load(path), brokers)
+
+
+def wait_until(done: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
 
 
 def producer(brokers: str, **settings: object) -> Producer:

@@ -76,3 +76,10 @@ def test_files_are_called_after_record_and_version():
 
 def test_a_folder_without_a_list_has_no_versions(tmp_path):
     assert read_versions(tmp_path) == []
+
+
+def test_a_subject_holds_its_versions_oldest_first():
+    schema = derive(record("Thing", ("a", int)))
+    second, first = SchemaVersion(1, "Thing", 2, schema), SchemaVersion(2, "Thing", 1, schema)
+    registry = Registry([second, first])
+    assert registry.by_subject({"a": ("Thing",), "b": ()}) == {subject("a", first): [first, second]}
