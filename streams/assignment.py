@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from processors.step import ABSENT
 from schemas.topology_model import CHANGELOG
+from streams.acls import transactional_prefix
 from streams.changelog import open_store, restore
 from streams.errors import StreamsError
 from streams.machine import ENGINE
@@ -28,7 +29,9 @@ log = logging.getLogger(__name__)
 
 def new_producer(runtime: Runtime, partition: int) -> TaskProducer:
     """Step 1: the predecessor is fenced and its transaction ended when this returns."""
-    producer = TaskProducer(runtime.client, f"fsn-{runtime.topology.app}-{partition}", runtime.group_id)
+    producer = TaskProducer(
+        runtime.client, f"{transactional_prefix(runtime.topology.app)}{partition}", runtime.group_id
+    )
     producer.initialize()
     return producer
 
