@@ -21,6 +21,7 @@ from schemas.codec import Codec
 from schemas.errors import SchemaError
 from schemas.records.engine import DeadLetter
 from schemas.topology import Topology
+from streams.acls import replay_id, role_group
 from streams.deadletters import FORWARDED_HEADER, DeadLetterSealer, position_of
 from streams.machine import DEAD_LETTERS
 from streams.partitioner import Partitioner
@@ -140,7 +141,7 @@ class Letters:
 
     def replay(self, wanted: Filter, *, dry_run: bool, again: bool) -> Report:
         """Send the wanted letters again, each with its mark in one transaction."""
-        outbox = None if dry_run else _Outbox(self._client, f"fsn-{self._topology.app}-dlq")
+        outbox = None if dry_run else _Outbox(self._client, replay_id(self._topology.app))
         # Read only now: whoever replayed before us is fenced, and all that it committed is seen.
         report, done = Report(), set[str]() if again else self.replayed()
         try:
@@ -238,7 +239,7 @@ class Letters:
         return Consumer(
             {
                 **self._client,
-                "group.id": "fsn-dlq",  # needed by the client; nothing is committed and no group joined
+                "group.id": f"{role_group(self._topology.app, 'operator')}-dlq",  # needed by the client; nothing is committed and no group joined
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",

@@ -1,8 +1,9 @@
-"""`fsn topology`: check, draw, describe and apply the one declaration of what runs.
+"""`fsn topology`: check, draw, describe and apply the one declaration of what runs, and who may do what.
 
 `check` proves `topology.yaml`, alone and against the stages and record types; `draw` writes `docs/topology.mmd` and
 `docs/topology.svg`; `asyncapi` describes what outsiders may read and write; `apply` makes a broker's topics what it
-says. Each fails with one line per problem, which names the place and the mend.
+says; `acls` shows the permissions of every role, or makes a broker's what it says. Each fails with one line per
+problem, which names the place and the mend.
 """
 
 from pathlib import Path
@@ -13,13 +14,12 @@ import typer
 if TYPE_CHECKING:
     from schemas.topology import Topology
     from streams.admin import Report
+    from streams.settings import Settings
 
 app = typer.Typer(help="Topics, tables and stages: topology.yaml.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The declaration.")]
-Brokers = Annotated[
-    str, typer.Option("--brokers", "-b", envvar="FSN_BROKERS", help="host:port of a broker, or several.")
-]
+Brokers = Annotated[str, typer.Option("--brokers", "-b", envvar="FSN_BROKERS", help="host:port, or several.")]
 DEFAULT_FILE = Path("topology.yaml")
 
 
@@ -98,13 +98,58 @@ def apply(
     from streams.errors import ConfigurationError
 
     topology = _load(file)
-    if not brokers:
-        _fail("no broker is named: give --brokers host:9092 or set FSN_BROKERS (`fsn broker` starts one)")
     try:
-        report = admin.apply(topology, brokers, records_may_go=records_may_go)
+        settings = _settings(brokers)
+        report = admin.apply(topology, settings.brokers, client=settings.client(), records_may_go=records_may_go)
     except ConfigurationError as error:
         _fail(str(error))
     _show(report)
+
+
+@app.command()
+def acls(
+    *,
+    file: File = DEFAULT_FILE,
+    brokers: Brokers = "",
+    principal: Annotated[
+        list[str] | None, typer.Option("--principal", "-p", help="role=User:name; without it, User:<role>.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Give the broker those it lacks.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="With --apply: take all others from these principals.")
+    ] = False,
+) -> None:
+    """Show which role may do what, one permission a line; with --apply, make the broker's ACLs so."""
+    from streams import acls as permissions
+    from streams.connection import connect
+    from streams.errors import ConfigurationError
+
+    if prune and not apply:
+        _fail("--prune changes the broker: say --apply with it")
+    topology = _load(file)
+    try:
+        wanted = permissions.acls(topology, permissions.principals_of(principal or ()))
+        if not apply:
+            typer.echo("\n".join(map(str, wanted)))
+            return
+        done = permissions.apply_acls(connect(_settings(brokers).client())[0], wanted, prune=prune)
+    except ConfigurationError as error:
+        _fail(str(error))
+    for acl in done.added:
+        typer.echo(f"added    {acl}")
+    for line in done.removed:
+        typer.echo(f"removed  {line}")
+    for line in done.surplus:
+        typer.echo(f"left     {line}: not of this topology; --prune takes it away", err=True)
+    typer.echo(f"{len(done.added)} added, {len(done.removed)} removed, {len(wanted) - len(done.added)} as they were")
+
+
+def _settings(brokers: str) -> "Settings":
+    from streams.settings import read_settings
+
+    if not brokers:
+        _fail("no broker is named: give --brokers host:9092 or set FSN_BROKERS (`fsn broker` starts one)")
+    return read_settings(brokers=brokers)
 
 
 def _show(report: "Report") -> None:

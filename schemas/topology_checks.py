@@ -86,10 +86,21 @@ def _check_topic(topology: Topology, topic: TopicSpec, places: Places) -> None:
             mend = _closest(record, record_types(), "define it in schemas/records")
             places.report((*path, "records", index), f"{record} is no record type; {mend}")
     _check_repeats(topic.records, (*path, "records"), places)
+    _check_roles(topology, topic, places)
     if topic.bulk and topic.name not in topology.source_topics:
         places.report((*path, "bulk"), "no stage reads it, so nothing waits for it; remove `bulk`")
     if topic.name == CHANGELOG and topic.cleanup != "compact":
         places.report(path, "rows would be lost by age; add `cleanup: compact`")
+
+
+def _check_roles(topology: Topology, topic: TopicSpec, places: Places) -> None:
+    path: Path = ("topics", topic.name)
+    for what, roles in (("read_by", topic.read_by), ("written_by", topic.written_by)):
+        if roles and topic.internal:
+            places.report((*path, what), f"the topic is internal, only workers use it; remove `{what}` or `internal`")
+        _check_repeats(roles, (*path, what), places)
+    if topic.written_by and topic.name not in {*topology.source_topics, NETWORK, DEAD_LETTERS}:
+        places.report((*path, "written_by"), "no stage reads it, so only workers may write it; remove `written_by`")
 
 
 def _check_stage(topology: Topology, stage: StageSpec, places: Places) -> None:

@@ -24,6 +24,9 @@ DEAD_LETTER_OVERHEAD_BYTES: Final = 65_536
 
 _DAY_MS: Final = 86_400_000
 
+Role = Literal["upstream", "gateway", "read-model", "operator", "auditor"]
+"""Who outside the workers may read or write topics; a broker's ACLs separate them, signatures separate partners."""
+
 Positive = Annotated[int, Field(gt=0, strict=True)]
 RetentionDays = Positive | Literal["unlimited"]
 
@@ -68,6 +71,10 @@ class TopicSpec(Frozen):
     internal: bool = False
     """Between tasks only: no headers, never read or written by outsiders."""
 
+    read_by: tuple[Role, ...] = ()
+    written_by: tuple[Role, ...] = ()
+    """Roles besides the worker, whose rights follow from the stages."""
+
     @property
     def retention_ms(self) -> int | None:
         """How long records are kept; None without limit (a compacted topic keeps the last of each key)."""
@@ -110,6 +117,19 @@ class Topology(Frozen):
     def records_by_topic(self) -> dict[str, tuple[str, ...]]:
         """Topic → names of the record types it may carry, in declaration order."""
         return {name: spec.records for name, spec in self.topics.items()}
+
+    @cached_property
+    def worker_reads(self) -> frozenset[str]:
+        """What a worker reads: its tasks' sources, reference data, and the changelog to restore from."""
+        return frozenset({*self.source_topics, NETWORK, CHANGELOG})
+
+    @cached_property
+    def worker_writes(self) -> frozenset[str]:
+        """What a worker writes: what stages emit, what the engine keeps, and sources, for a record on the wrong
+        partition is forwarded to its own.
+        """
+        emitted = {topic for stage in self.stages.values() for topic in stage.emits}
+        return frozenset({*self.source_topics, *emitted, DEAD_LETTERS, TASK_MANIFESTS, CHANGELOG})
 
     def readers_of(self, topic: str) -> tuple[StageSpec, ...]:
         """The stages that read a topic, in flow order."""

@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from schemas.topology import TopicSpec, Topology
 from schemas.topology_model import CHANGELOG
+from streams.connection import connect
 from streams.errors import ConfigurationError
 
 CHANGELOG_DELETE_RETENTION_MS: Final = 7 * 86_400_000
@@ -66,11 +67,7 @@ def apply(
     `client` holds further librdkafka settings, e.g. credentials; `records_may_go` allows a shorter retention or another
     cleanup.
     """
-    admin = AdminClient({**(client or {}), "bootstrap.servers": brokers})
-    try:
-        found = admin.list_topics(timeout=_TIMEOUT_S)
-    except KafkaException as error:
-        raise ConfigurationError(f"no broker answers at {brokers} ({error}): start it, or mend FSN_BROKERS") from error
+    admin, found = connect({**(client or {}), "bootstrap.servers": brokers})
     existing = {name: topic for name, topic in found.topics.items() if topic.error is None and name in topology.topics}
     replicas = min(_REPLICAS_MAX, len(found.brokers))
     wanted = {name: topic_config(topology, topic, replicas=replicas) for name, topic in topology.topics.items()}

@@ -42,7 +42,7 @@ from streams.runtime import Runtime
 from streams.settings import Settings
 from streams.signatures import KeyRing
 from streams.telemetry import Metrics
-from streams.transport import BatchConsumer, BatchTransport
+from streams.transport import BatchConsumer, BatchTransport, broker_credentials
 from streams.web import add_pages
 
 log = logging.getLogger(__name__)
@@ -98,6 +98,7 @@ def build_app(topology: Topology, settings: Settings) -> faust.App:
     app = faust.App(
         topology.app,
         broker=[f"kafka://{address}" for address in settings.brokers.split(",")],
+        broker_credentials=broker_credentials(runtime.client),
         datadir=str(runtime.state_dir / "faust"),
         store="memory://",
         autodiscover=False,

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from processors.step import ABSENT
 from schemas.topology_model import CHANGELOG
+from streams.acls import transactional_prefix
 from streams.changelog import open_store, restore
 from streams.errors import StreamsError
 from streams.machine import ENGINE
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 def new_producer(runtime: Runtime, partition: int) -> TaskProducer:
     """Step 1: the predecessor is fenced and its transaction ended when this returns."""
     smallest = min(spec.max_record_bytes for spec in runtime.topology.topics.values())
-    transactional_id = f"fsn-{runtime.topology.app}-{partition}"
+    transactional_id = f"{transactional_prefix(runtime.topology.app)}{partition}"
     producer = TaskProducer(runtime.client, transactional_id, runtime.group_id, batch_bytes=smallest)
     producer.initialize()
     return producer

@@ -18,8 +18,9 @@ from processors.network import Network, fold
 from schemas.codec import Codec
 from schemas.errors import SchemaError
 from schemas.records.base import Record
-from streams.fetcher import PatientConsumer, aiokafka_security, found_ended
+from streams.fetcher import PatientConsumer, found_ended
 from streams.inbox import TopicPartition
+from streams.security import aiokafka_security
 
 log = logging.getLogger(__name__)
 

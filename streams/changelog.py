@@ -15,8 +15,9 @@ from typing import Any, Final
 from aiokafka import TopicPartition as AiokafkaPartition
 
 from streams.errors import RestoreError, StreamsError
-from streams.fetcher import PatientConsumer, aiokafka_security, found_ended
+from streams.fetcher import PatientConsumer, found_ended
 from streams.inbox import TopicPartition
+from streams.security import aiokafka_security
 from streams.store import LAYOUT_VERSION, LocalStore, StoreMeta
 
 log = logging.getLogger(__name__)

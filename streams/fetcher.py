@@ -10,12 +10,11 @@ The private names used here belong to aiokafka 0.14.0, which is pinned for that 
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import aiokafka
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
-from aiokafka.helpers import create_ssl_context
 
 from streams.aborted import HonestClient
 from streams.inbox import TopicPartition
@@ -116,21 +115,3 @@ class PatientConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
 def found_ended(consumer: PatientConsumer, tp: TopicPartition) -> bool:
     """Whether a fetch has found this topic partition at its last stable offset."""
     return tp in consumer._fetcher.ended
-
-
-def aiokafka_security(client: Mapping[str, Any]) -> dict[str, Any]:
-    """aiokafka's words for librdkafka's security settings."""
-    protocol = client.get("security.protocol", "PLAINTEXT").upper()
-    words = {
-        "security_protocol": protocol,
-        "sasl_mechanism": client.get("sasl.mechanism", "PLAIN"),
-        "sasl_plain_username": client.get("sasl.username"),
-        "sasl_plain_password": client.get("sasl.password"),
-    }
-    if "SSL" in protocol:
-        words["ssl_context"] = create_ssl_context(
-            cafile=client.get("ssl.ca.location"),
-            certfile=client.get("ssl.certificate.location"),
-            keyfile=client.get("ssl.key.location"),
-        )
-    return words

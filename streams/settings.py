@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streams.errors import ConfigurationError
+from streams.security import ClientSettings, parse
 
 
 class Settings(BaseSettings):
@@ -22,12 +23,12 @@ class Settings(BaseSettings):
     keys: file of signing keys; without it no signature is checked, which the log says loudly
     dead_letter_key: 32 bytes in hex; encrypts dead letters
     schema_registry: URL of a Confluent schema registry whose ids records travel under; without it, the bundled ids
-    security: further librdkafka settings (security.protocol, sasl.…), as `name=value` pairs separated by `;`
+    security: how every client authenticates (`security.protocol=…;sasl.…`, or `@file`); see streams/security.py
     log_format: json or text
     fault_point: step:count at which this process kills itself; for the fault suite only (streams/faults.py)
     """
 
-    model_config = SettingsConfigDict(env_prefix="FSN_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="FSN_", frozen=True, extra="forbid", hide_input_in_errors=True)
 
     brokers: str = "127.0.0.1:9092"
     state_dir: Path = Path(".fsn/state")
@@ -36,9 +37,9 @@ class Settings(BaseSettings):
     session_timeout_s: float = Field(default=6.0, ge=1.0, le=300.0)
     web_port: int = Field(default=6066, ge=0, le=65535)
     keys: Path | None = None
-    dead_letter_key: str | None = None
+    dead_letter_key: str | None = Field(default=None, repr=False)
     schema_registry: str | None = None
-    security: str = ""
+    security: SecretStr = SecretStr("")
     log_format: Literal["json", "text"] = "json"
     fault_point: str = ""
 
@@ -59,10 +60,16 @@ class Settings(BaseSettings):
                 raise ValueError("must be a URL such as http://registry:8081")
         return value or None
 
-    def client(self) -> dict[str, Any]:
+    @field_validator("security")
+    @classmethod
+    def _is_security(cls, value: SecretStr) -> SecretStr:
+        parse(value.get_secret_value())
+        return value
+
+    def client(self) -> ClientSettings:
         """librdkafka settings common to every client."""
-        pairs = dict(pair.split("=", 1) for pair in self.security.split(";") if pair)
-        return {"bootstrap.servers": self.brokers, "log_level": 3, **pairs}
+        security = parse(self.security.get_secret_value())
+        return ClientSettings({"bootstrap.servers": self.brokers, "log_level": 3, **security})
 
 
 def read_settings(**overrides: Any) -> Settings:

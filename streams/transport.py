@@ -15,10 +15,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 import aiokafka
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as driver
 
 from streams.fetcher import PatientConsumer
 from streams.inbox import TopicPartition
+from streams.security import aiokafka_security
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,20 @@ class Receiver(Protocol):
     ) -> None:
         """Fetched records, and in which fetch round each topic-partition was last found at its end."""
         ...
+
+
+def broker_credentials(client: Mapping[str, Any]) -> Credentials | None:
+    """What Faust hands to its own consumer, producer and leader topic: the settings of every other client."""
+    words = aiokafka_security(client)
+    context = words.get("ssl_context")
+    if "sasl_mechanism" not in words:
+        return None if context is None else SSLCredentials(context)
+    return SASLCredentials(
+        username=words["sasl_plain_username"],
+        password=words["sasl_plain_password"],
+        mechanism=words["sasl_mechanism"],
+        ssl_context=context,
+    )
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):

@@ -1,7 +1,8 @@
 """What every test may ask for: a broker, once per session or its own, and how hard hypothesis searches.
 
 A test that wants one is marked `broker` by itself, so that `pytest -m "not broker"` runs without any. It is the embedded
-broker, or with `--kafka` a real Apache Kafka (`make test-kafka`); tests marked `kafka` run only then.
+broker, or with `--kafka` a real Apache Kafka (`make test-kafka`), whose jars come from elsewhere than PyPI; tests marked
+`kafka` run only then.
 `HYPOTHESIS_PROFILE=thorough` searches longer; a failing example is printed in a form that can be pasted.
 """
 
@@ -41,8 +42,10 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if BROKER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("broker")
-        if item.get_closest_marker("kafka") and not config.getoption("--kafka"):
-            item.add_marker(pytest.mark.skip(reason="needs a real Apache Kafka: make test-kafka"))
+    if not config.getoption("--kafka"):
+        left_out = [item for item in items if item.get_closest_marker("kafka")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +80,14 @@ def _cluster(folder):
     from ops.kafka.cluster import Cluster
 
     return Cluster(folder)
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory):
+    """A real Kafka that knows every role by password and allows nothing until ACLs say so; lives for the session."""
+    from tests.e2e.secured import PreparedCluster
+
+    cluster = PreparedCluster(tmp_path_factory.mktemp("secured"))
+    cluster.start()
+    yield cluster
+    cluster.kill()

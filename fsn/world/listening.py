@@ -15,7 +15,8 @@ from aiokafka import TopicPartition
 
 from schemas.codec import Codec
 from schemas.records.base import Record
-from streams.fetcher import PatientConsumer, aiokafka_security
+from streams.fetcher import PatientConsumer
+from streams.security import aiokafka_security
 
 FETCH_MAX_WAIT_MS: Final = 40
 POLL_MS: Final = 50

@@ -66,9 +66,11 @@ class Broker(Child):
         """Start it; `Cluster.wait_until_ready` says when it serves."""
         settings = self.folder / "server.properties"
         self.folder.mkdir(parents=True, exist_ok=True)
-        settings.write_text("".join(f"{name}={value}\n" for name, value in self._settings().items()))
+        settings.write_text("".join(f"{name}={value}\n" for name, value in self._cluster.broker_settings(self).items()))
         if not (self.folder / "data" / "meta.properties").exists():
-            self._run_tool("kafka.tools.StorageTool", "format", "-t", self._cluster.cluster_id, "-c", str(settings))
+            # One id in 64 begins with a dash, which the tool takes for an option of its own when it stands alone.
+            options = [f"--cluster-id={self._cluster.cluster_id}", "-c", str(settings), *self._cluster.format_options()]
+            self._run_tool("kafka.tools.StorageTool", "format", *options)
         self._spawn([*self._java(HEAP_MB[len(self._cluster.brokers)]), "kafka.Kafka", str(settings)])
 
     def _java(self, heap_mb: int) -> list[str]:
@@ -85,9 +87,10 @@ class Broker(Child):
     def _run_tool(self, *command: str) -> None:
         done = subprocess.run([*self._java(128), *command], capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
-            raise KafkaError(f"{' '.join(command)}: {(done.stdout + done.stderr)[-800:]}")
+            raise KafkaError(f"{' '.join(command[:2])}: {(done.stdout + done.stderr)[-800:]}")
 
-    def _settings(self) -> dict[str, object]:
+    def settings(self) -> dict[str, object]:
+        """What `server.properties` says of it."""
         brokers = self._cluster.brokers
         replicas, in_sync = len(brokers), 2 if len(brokers) > 2 else 1
         return {
@@ -143,6 +146,18 @@ class Cluster:
         """Every broker's address."""
         return ",".join(broker.address for broker in self.brokers)
 
+    def client_settings(self) -> dict[str, str]:
+        """What a client must say besides the address; none where anybody may do anything."""
+        return {}
+
+    def broker_settings(self, broker: Broker) -> dict[str, object]:
+        """What `server.properties` says."""
+        return broker.settings()
+
+    def format_options(self) -> list[str]:
+        """What the storage tool is told besides."""
+        return []
+
     def start(self) -> str:
         """Start all brokers, wait until they serve, and return their addresses."""
         for broker in self.brokers:
@@ -153,7 +168,7 @@ class Cluster:
     def wait_until_ready(self) -> None:
         """Return once every broker is a member of the cluster."""
         deadline = time.monotonic() + READY_TIMEOUT_S
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, **self.client_settings()})
         while time.monotonic() < deadline:
             for broker in self.brokers:
                 if not broker.is_alive:

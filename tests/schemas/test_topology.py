@@ -66,6 +66,18 @@ def test_source_topics_are_what_tasks_read_in_declaration_order():
     assert parse(SMALL).source_topics == ("orders", "stock-deltas", "network-changes", "clock")
 
 
+def test_whoever_meets_a_public_topic_of_this_repository_has_a_role():
+    topics = [topic for topic in load(ROOT / "topology.yaml").topics.values() if topic.name != "changelog"]
+    assert [topic.name for topic in topics if not topic.internal and not topic.read_by + topic.written_by] == []
+    assert [topic.name for topic in topics if "upstream" in topic.written_by and topic.signed != "required"] == []
+
+
+def test_what_a_worker_may_follows_from_the_stages():
+    topology = parse(SMALL)
+    assert topology.worker_reads == {"orders", "stock-deltas", "network-changes", "clock", "network", "changelog"}
+    assert topology.worker_writes == topology.topics.keys() - {"network"}
+
+
 def test_readers_and_writers_are_known():
     topology = parse(SMALL)
     assert [stage.name for stage in topology.readers_of("stock-deltas")] == ["stock"]
@@ -111,6 +123,11 @@ WRONG = [
     ("signed: required", "signed: maybe", "topology.yaml:6: topics.orders.signed: 'maybe' does not do"),
     ("retention_days: unlimited", "retention_days: -1", "topology.yaml:8: topics.network.retention_days"),
     ("    reads: [orders]", "    reads: []", "topology.yaml:22: stages.orders.reads: .*at least 1 item"),
+    ("bulk: true", "bulk: true, read_by: [worker]", "topology.yaml:7: topics.stock-deltas.read_by: 'worker' does not do: .*'upstream', 'gateway'"),
+    # roles
+    ("bulk: true", "bulk: true, internal: true, written_by: [upstream]", "topology.yaml:7: topics.stock-deltas.written_by: the topic is internal, only workers use it; remove `written_by`"),
+    ("bulk: true", "bulk: true, read_by: [auditor, auditor]", "topology.yaml:7: topics.stock-deltas.read_by: auditor is named twice; remove one"),
+    ("[RoutingDecision]", "[RoutingDecision], written_by: [upstream]", "topology.yaml:11: topics.routing-decisions.written_by: no stage reads it, so only workers may write it"),
     # names
     ("  stock-deltas: {", "  stockDeltas: {", "topology.yaml:7: topics.stockDeltas: a topic's name is kebab-case; call it stock-deltas"),
     ("  routing-decisions: {", "  Routing_Decisions: {", "topology.yaml:11: topics.Routing_Decisions: .* call it routing-decisions"),

@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from schemas.topology import load, parse
-from streams import admin
+from streams import admin, connection
 from streams.admin import MESSAGE_OVERHEAD_BYTES, Change, apply, topic_config
 from streams.errors import ConfigurationError
 
@@ -43,7 +43,7 @@ def test_with_an_external_clock_records_may_be_dated_ahead():
 
 
 def test_a_broker_that_is_not_there_is_named(monkeypatch):
-    monkeypatch.setattr(admin, "_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(connection, "PATIENCE_S", 0.5)
     with pytest.raises(ConfigurationError, match=r"no broker answers at 127.0.0.1:1 .*mend FSN_BROKERS"):
         apply(TOPOLOGY, "127.0.0.1:1", client={"log_level": 0})
 
