@@ -87,7 +87,10 @@ def role_group(app: str, role: str) -> str:
 
 
 def leader_topic(app: str) -> str:
-    """Faust's topic whose one partition makes its owner the leader; nothing is ever written to it."""
+    """Faust's topic whose one partition makes its owner the leader; nothing is ever written to it.
+
+    `fsn topology apply` makes it: a worker that lets Faust make it dies when a broker of the cluster is down then.
+    """
     return f"{app}-__assignor-__leader"
 
 
@@ -124,7 +127,6 @@ def _workers(topology: Topology, principal: str) -> list[Acl]:
     return [
         *(Acl(principal, "READ", "topic", name) for name in topology.topics if name in topology.worker_reads),
         *(Acl(principal, "WRITE", "topic", name) for name in topology.topics if name in topology.worker_writes),
-        Acl(principal, "CREATE", "topic", leader),
         Acl(principal, "READ", "topic", leader),
         Acl(principal, "READ", "group", topology.app),
         Acl(principal, "WRITE", "transactional-id", transactional_prefix(topology.app), "prefixed"),

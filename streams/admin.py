@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from schemas.topology import TopicSpec, Topology
 from schemas.topology_model import CHANGELOG
+from streams.acls import leader_topic
 from streams.connection import connect
 from streams.errors import ConfigurationError
 
@@ -161,14 +162,6 @@ def _read_configs(admin: AdminClient, topics: Iterable[str]) -> tuple[dict[str, 
         except KafkaException as error:
             silent.append(f"{resource.name}: the broker does not tell its settings ({error.args[0].str()})")
     return configs, silent
-
-
-def leader_topic(app: str) -> str:
-    """Whose owner leads: Faust's name for it. It stays empty.
-
-    Made here, because a worker that lets Faust make it at each start dies when a broker of the cluster is down then.
-    """
-    return f"{app}-__assignor-__leader"
 
 
 def _create(admin: AdminClient, new: list[NewTopic]) -> list[str]:

@@ -26,7 +26,7 @@ from processors.step import Stage
 from schemas.codec import Codec
 from schemas.topology import Topology
 from schemas.topology_model import CHANGELOG
-from streams.admin import leader_topic
+from streams.acls import leader_topic
 from streams.assignor import TaskAssignor
 from streams.broadcast import NetworkCopy, NetworkReader
 from streams.deadletters import DeadLetterSealer
