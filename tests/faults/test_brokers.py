@@ -78,7 +78,7 @@ FAULTS = (
 
 
 def test_whatever_happens_to_brokers_the_books_are_right(tmp_path):
-    with Battle(tmp_path, seed=SEED * 1_000 + 700, workers=2, brokers=3, orders=1_200, deltas=18_000) as battle:
+    with Battle(tmp_path, seed=SEED * 1_000 + 700, workers=2, brokers=3, orders=500, deltas=8_000) as battle:
         for fault in FAULTS:
             battle.wait(3.0, 8.0)
             assert battle.is_fed, battle.story(f"the world has ended before {fault.__name__}: {battle.feeding.error}")

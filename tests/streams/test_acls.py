@@ -27,7 +27,7 @@ def test_upstream_writes_signed_topics_and_reads_nothing():
 
 
 def test_a_worker_has_its_group_its_transactions_and_the_leader_topic():
-    assert of("worker")[-4:] == [
+    assert of("worker")[-3:] == [
         "READ topic fsn-__assignor-__leader",
         "READ group fsn",
         "WRITE transactional-id fsn-fsn-*",
