@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+from confluent_kafka import Consumer, TopicPartition
+
 from fsn.declaration import load_topology
 from fsn.processes import WorkerProcess
 from fsn.report.collect import collect
@@ -22,6 +24,7 @@ TOPOLOGY = Path("topology.yaml")
 PATIENCE_S = 600.0
 DIES_WITHIN_S = 120.0
 SESSION_S = 6.0
+RETIREMENTS_MAX = 3
 
 
 class Battle:
@@ -128,10 +131,32 @@ class Battle:
         self.feeding.join(PATIENCE_S)
         assert self.feeding.error is None, self.story(self.feeding.error)
         assert not self.is_fed, self.story("the world has not come to its end")
-        for worker in self.workers.values():
-            worker.stop()
+        self.retire()
         self.world.truth.write(self.folder / "truth.json")
         return collect(self.cluster.bootstrap, TOPOLOGY, self.folder / "truth.json")
+
+    def retire(self):
+        """Stop every worker. The leader announces the network again every 30 s, perhaps just when nobody reads it any
+        more: then they work once more, for whatever was never consumed counts as lost.
+        """
+        for _ in range(RETIREMENTS_MAX):
+            for worker in self.workers.values():
+                worker.stop()
+            if self.announcements_are_read():
+                return
+            for name in self.workers:
+                self.start(name)
+            for worker in self.workers.values():
+                worker.wait_until_ready()
+            time.sleep(SESSION_S)
+
+    def announcements_are_read(self):
+        places = [TopicPartition("network-changes", number) for number in range(self.topology.partitions)]
+        asking = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": self.topology.app})
+        ends = [asking.get_watermark_offsets(place, timeout=30)[1] for place in places]
+        read = [found.offset for found in asking.committed(places, timeout=30)]
+        asking.close()
+        return read == ends
 
     def story(self, end):
         """What was done, for whoever has to find out why it ended so."""
