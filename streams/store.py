@@ -15,6 +15,7 @@ import msgspec
 from rocksdict import Options, Rdict, WriteBatch, WriteOptions
 
 LAYOUT_VERSION: Final = 1
+"""Raised when an older FSN could not read the rows any more; the log keeps it too, for that older FSN to refuse."""
 META_KEY: Final = b"!meta"
 TIMER_PREFIX: Final = b"~"
 DUE_DIGITS: Final = 16

@@ -9,8 +9,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from fsn.broker import EmbeddedBroker
 from fsn.processes import WorkerProcess
 from schemas.records.engine import Tick
-from schemas.records.stock import StockDelta
-from tests.e2e.workers import CODEC, create_topics, producer, read_committed
+from tests.e2e.workers import CODEC, create_topics, delta, producer, read_committed
 
 TALLY = "tests/streams/tally.yaml"
 TOPICS = ("stock-snapshots", "operational-alerts", "dead-letters")
@@ -35,10 +34,6 @@ def worker(brokers, tmp_path):
     made.start()
     yield made
     made.kill()
-
-
-def delta(number, variant, units=1, reason="receipt"):
-    return StockDelta("f", variant, variant, None, "s", number, None, units, reason, None, number)
 
 
 def send(client, record, at):
