@@ -41,7 +41,7 @@ class Acl(NamedTuple):
     """One permission."""
 
     principal: str
-    operation: Literal["READ", "WRITE", "CREATE"]
+    operation: Literal["READ", "WRITE"]
     resource: Literal["topic", "group", "transactional-id"]
     name: str
     pattern: Literal["literal", "prefixed"] = "literal"

@@ -9,8 +9,9 @@ import asyncio
 import gc
 import importlib
 import logging
+import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
@@ -18,24 +19,21 @@ from typing import Any, Final, cast
 from zoneinfo import reset_tzpath
 
 import faust
-from confluent_kafka import TopicCollection
-from confluent_kafka.admin import AdminClient
 from rich.console import Console
 
 from processors.step import Stage
 from schemas.codec import Codec
 from schemas.topology import Topology
-from schemas.topology_model import CHANGELOG
-from streams.acls import leader_topic
 from streams.assignor import TaskAssignor
 from streams.broadcast import NetworkCopy, NetworkReader
 from streams.deadletters import DeadLetterSealer
 from streams.engine import Engine
-from streams.errors import ConfigurationError
+from streams.errors import StreamsError
 from streams.faults import fault_point
 from streams.leader import Leader
 from streams.logs import logging_config
 from streams.pace import Urgency
+from streams.preflight import check_broker
 from streams.progress import Restoring, Tell, shown_restores
 from streams.registry_ids import registry_for
 from streams.runtime import Runtime
@@ -60,11 +58,10 @@ def load_stages(topology: Topology) -> tuple[Stage, ...]:
     return tuple(importlib.import_module(spec.module).STAGE for spec in topology.stages.values())
 
 
-def make_runtime(topology: Topology, settings: Settings, stages: Sequence[Stage]) -> Runtime:
+def make_runtime(topology: Topology, settings: Settings, stages: Sequence[Stage], *, changelog_epoch: str) -> Runtime:
     """Everything that tasks share."""
     if settings.keys is None:
         log.warning("FSN_KEYS is not set: signatures are NOT checked, anybody may write for anybody")
-    client = settings.client()
     dead_letter_key = None if settings.dead_letter_key is None else bytes.fromhex(settings.dead_letter_key)
     metrics = Metrics()
     return Runtime(
@@ -75,10 +72,10 @@ def make_runtime(topology: Topology, settings: Settings, stages: Sequence[Stage]
         sealer=DeadLetterSealer(dead_letter_key),
         network=NetworkCopy(),
         metrics=metrics,
-        client=client,
+        client=settings.client(),
         group_id=topology.app,
         state_dir=settings.state_dir / settings.instance_id,
-        changelog_epoch=_changelog_epoch(client),
+        changelog_epoch=changelog_epoch,
         restoring=_restoring(metrics, settings),
         bulk_topics=frozenset(name for name, spec in topology.topics.items() if spec.bulk),
         source_names=tuple(topology.source_topics),
@@ -88,12 +85,12 @@ def make_runtime(topology: Topology, settings: Settings, stages: Sequence[Stage]
     )
 
 
-def build_app(topology: Topology, settings: Settings) -> faust.App:
-    """The Faust application of one worker."""
+def build_app(topology: Topology, settings: Settings, give_up: Callable[[StreamsError], None]) -> faust.App:
+    """The Faust application of one worker; `give_up` ends it for an error that no retry mends."""
     # Decisions name time zones: only the pinned tzdata may answer, or a replay elsewhere could differ.
     reset_tzpath(to=())
-    _check_topics(topology, settings)
-    runtime = make_runtime(topology, settings, load_stages(topology))
+    epoch = check_broker(topology, settings)
+    runtime = make_runtime(topology, settings, load_stages(topology), changelog_epoch=epoch)
     runtime.state_dir.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         topology.app,
@@ -117,7 +114,13 @@ def build_app(topology: Topology, settings: Settings) -> faust.App:
         stream_wait_empty=False,
         logging_config=logging_config(settings.log_format),
     )
-    engine = Engine(runtime, lambda: app.consumer, lambda: app.rebalancing, heartbeat_s=settings.session_timeout_s / 3)
+    engine = Engine(
+        runtime,
+        lambda: app.consumer,
+        lambda: app.rebalancing,
+        give_up=give_up,
+        heartbeat_s=settings.session_timeout_s / 3,
+    )
     app.transport = BatchTransport(app.conf.broker, app, engine)
     cast(TaskAssignor, app.assignor).partitions = topology.partitions
     for name in engine.runtime.source_names:
@@ -128,8 +131,18 @@ def build_app(topology: Topology, settings: Settings) -> faust.App:
 
 
 def run_worker(topology: Topology, settings: Settings) -> None:
-    """Run one worker in this process until SIGTERM or SIGINT: then transactions end, and the group is told."""
-    app = build_app(topology, settings)
+    """Run one worker in this process until SIGTERM or SIGINT: then transactions end, and the group is told.
+
+    An error that no retry mends ends it the same way, and is raised.
+    """
+    failures: list[StreamsError] = []
+
+    def give_up(error: StreamsError) -> None:
+        log.critical("giving up: %s", error)
+        failures.append(error)
+        signal.raise_signal(signal.SIGTERM)
+
+    app = build_app(topology, settings, give_up)
     _tune_interpreter()
     worker = faust.Worker(
         app,
@@ -138,7 +151,12 @@ def run_worker(topology: Topology, settings: Settings) -> None:
         quiet=True,
         redirect_stdouts=False,
     )
-    worker.execute_from_commandline()
+    try:
+        worker.execute_from_commandline()
+    except SystemExit:
+        if failures:
+            raise failures[0] from None
+        raise
 
 
 def _restoring(metrics: Metrics, settings: Settings) -> Restoring:
@@ -207,25 +225,3 @@ def _connect(app: faust.App, engine: Engine, topology: Topology) -> None:
     @app.timer(interval=LAG_INTERVAL_S)
     async def measure_lag(app: faust.App) -> None:
         engine.measure_lag(cast(BatchConsumer, app.consumer).stable_ends())
-
-
-def _check_topics(topology: Topology, settings: Settings) -> None:
-    """Every topic must exist with its partition count before the worker joins the group."""
-    metadata = AdminClient(settings.client()).list_topics(timeout=15)
-    wanted = {name: spec.partitions for name, spec in topology.topics.items()} | {leader_topic(topology.app): 1}
-    for name, partitions in wanted.items():
-        found = metadata.topics.get(name)
-        if found is None or found.error is not None:
-            raise ConfigurationError(f"topic {name} does not exist on {settings.brokers}: run `fsn topology apply`")
-        if len(found.partitions) != partitions:
-            raise ConfigurationError(
-                f"topic {name} has {len(found.partitions)} partitions, the topology says {partitions}: "
-                "point FSN_BROKERS elsewhere or correct topology.yaml (a topic is never re-partitioned in place)"
-            )
-
-
-def _changelog_epoch(client: Mapping[str, Any]) -> str:
-    """The changelog's name and, where the broker tells it, its topic id: a topic made anew is another one."""
-    admin = AdminClient(dict(client))  # kept until the answer is in: a dropped client cancels its requests
-    described = admin.describe_topics(TopicCollection([CHANGELOG]), request_timeout=30)[CHANGELOG].result()
-    return f"{CHANGELOG}@{described.topic_id}"

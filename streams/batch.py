@@ -16,6 +16,7 @@ from schemas.codec import Codec
 from schemas.records.engine import OffsetRange, TaskManifest
 from streams.errors import OutputTooLarge
 from streams.machine import ENGINE, Counts, Instant, Machine
+from streams.store import LAYOUT_VERSION
 from streams.unit import Output, UnitOfWork
 
 MANIFESTS: Final = "task-manifests"
@@ -83,6 +84,9 @@ def _finish(
     machine.project(processed[-1], unit, counts)
     number = unit.get(ENGINE, "manifest")
     unit.begin_engine()
+    layout = unit.get(ENGINE, "layout")
+    if layout is ABSENT or layout.value < LAYOUT_VERSION:
+        unit.put(ENGINE, "layout", Instant(LAYOUT_VERSION))
     unit.put(ENGINE, "manifest", Instant(1 if number is ABSENT else number.value + 1))
     for topic, (_, last) in ranges.items():
         unit.put(ENGINE, f"next|{topic}", Instant(last + 1))

@@ -1,7 +1,7 @@
 """The first words with a broker: an AdminClient that has been answered, or why not, soon and in one sentence.
 
 librdkafka tries again for ever, also where no trial can help; here a refused password or certificate ends it at once,
-and silence after ten seconds. What is named is what must be mended: the address, the certificate, or the password.
+and silence after eight seconds. What is named is what must be mended: the address, the certificate, or the password.
 """
 
 import time
@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from streams.errors import ConfigurationError
 
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 8.0
 _TRY_S: Final = 1.0
 
 

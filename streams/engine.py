@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from streams.errors import StreamsError
 from streams.inbox import TopicPartition
 from streams.runtime import Runtime
 from streams.task import Task
@@ -21,10 +22,18 @@ class Engine:
     """Tasks by partition number."""
 
     def __init__(
-        self, runtime: Runtime, consumer: Callable[[], Any], is_rebalancing: Callable[[], bool], *, heartbeat_s: float
+        self,
+        runtime: Runtime,
+        consumer: Callable[[], Any],
+        is_rebalancing: Callable[[], bool],
+        *,
+        give_up: Callable[[StreamsError], None],
+        heartbeat_s: float,
     ) -> None:
         self.runtime = runtime
         self.tasks: dict[int, Task] = {}
+        self.give_up = give_up
+        """Ends the worker for an error that no retry mends."""
         self._consumer = consumer
         self._is_rebalancing = is_rebalancing
         self._heartbeat_s = heartbeat_s

@@ -2,6 +2,7 @@
 
 StreamsError
 ├── ConfigurationError        wrong settings or keys: fails at start, names the setting
+├── LogIsNewer                the log holds what only a newer FSN can read: ends the worker
 ├── RestoreError              the changelog cannot be read to its end
 ├── StoreError                the local store cannot be read
 ├── OutputTooLarge            an output or changelog row would exceed its topic's limit (names the input)
@@ -20,6 +21,10 @@ class StreamsError(Exception):
 
 class ConfigurationError(StreamsError):
     """A setting, a key file or a topology is wrong."""
+
+
+class LogIsNewer(StreamsError):
+    """The log holds what only a newer version of FSN can read; to go on would lose it."""
 
 
 class RestoreError(StreamsError):

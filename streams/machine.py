@@ -20,9 +20,10 @@ from schemas.records.engine import Tick
 from schemas.records.network import NetworkChanged
 from schemas.topology import Topology
 from streams.deadletters import FORWARDED_HEADER, DeadLetterSealer, position_of
-from streams.errors import OutputTooLarge, StreamsError
+from streams.errors import LogIsNewer, OutputTooLarge, StreamsError
 from streams.partitioner import Partitioner
 from streams.signatures import KeyRing
+from streams.store import LAYOUT_VERSION
 from streams.unit import Output, UnitOfWork
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Instant(msgspec.Struct, frozen=True):
 
 ENGINE: Final = Table("engine", Instant)
 """Rows `now` (last tick), `timers` (due from here on have not fired; absent: from now on), `network` (version in force),
-`manifest` (their number), `next|topic` (next offset)."""
+`manifest` (their number), `next|topic` (next offset), `layout` (how the rows are written)."""
 
 ENGINE_STAGE: Final = Stage(name="engine", handlers={}, tables=(ENGINE,))
 
@@ -156,10 +157,8 @@ class Machine:
                 unit.check_rows()
         except Refused as refused:
             self._bury(raw, unit, counts, refused.reason, refused.detail)
-        except UnknownSchemaError as error:
-            self._bury(raw, unit, counts, Reason.UNKNOWN_SCHEMA, str(error))
         except (SchemaError, UnicodeDecodeError) as error:
-            self._bury(raw, unit, counts, Reason.UNDECODABLE, str(error))
+            self._bury(raw, unit, counts, self._unreadable(raw, error), str(error))
         except OutputTooLarge as error:
             self._bury(raw, unit, counts, Reason.OUTPUT_TOO_LARGE, str(error))
         except StreamsError:
@@ -167,6 +166,21 @@ class Machine:
         except Exception as error:
             log.exception("processor failed on %s", position_of(raw))
             self._bury(raw, unit, counts, Reason.PROCESSOR_ERROR, f"{type(error).__name__}: {error}")
+
+    def _unreadable(self, raw: Any, error: Exception) -> Reason:
+        """Why a record cannot be read; raises LogIsNewer for one that a later version of FSN can read.
+
+        Only workers write internal topics. As a dead letter such a record would be missing from what its neighbours
+        build on: an order would wait for ever.
+        """
+        if not isinstance(error, UnknownSchemaError):
+            return Reason.UNDECODABLE
+        if self._plans[raw.topic].internal:
+            raise LogIsNewer(
+                f"{position_of(raw)} was written by a newer FSN (schema id {error.schema_id} is unknown here): start the "
+                "version that wrote it, or a later one; the record waits, nothing is lost"
+            ) from error
+        return Reason.UNKNOWN_SCHEMA
 
     def _proven_signer(self, plan: _TopicPlan, raw: Any) -> str:
         assert self._keys is not None
@@ -196,7 +210,7 @@ class Machine:
                 raise SchemaError(f"a tick of {record.at} with the Kafka timestamp {raw.timestamp}: send both alike")
         except SchemaError as error:
             unit.begin_record(raw)
-            self._bury(raw, unit, counts, Reason.UNDECODABLE, str(error))
+            self._bury(raw, unit, counts, self._unreadable(raw, error), str(error))
             return
         for timer in unit.tick(record.at):
             unit.begin_timer(raw, timer)
@@ -224,7 +238,7 @@ class Machine:
         try:
             record = self._decode(raw.value or b"")
         except SchemaError as error:
-            self._bury(raw, unit, counts, Reason.UNDECODABLE, str(error))
+            self._bury(raw, unit, counts, self._unreadable(raw, error), str(error))
             return
         known = unit.get(ENGINE, "network")
         if isinstance(record, NetworkChanged) and (known is ABSENT or record.network_offset > known.value):
@@ -271,6 +285,16 @@ class Machine:
         detail = f"timer {timer[1]} of {timer[2]}: {type(error).__name__}: {error}"
         unit.emit(
             DEAD_LETTERS, f"{position_of(raw)}|{timer[1]}", self._sealer.seal(raw, Reason.PROCESSOR_ERROR, detail)
+        )
+
+
+def check_layout(unit: UnitOfWork, partition: int) -> None:
+    """Raise LogIsNewer for tables that a newer version wrote in a way this one cannot read."""
+    found = unit.get(ENGINE, "layout")
+    if found is not ABSENT and found.value > LAYOUT_VERSION:
+        raise LogIsNewer(
+            f"the changelog of partition {partition} holds tables of layout {found.value}, and this FSN reads up to "
+            f"{LAYOUT_VERSION}: start the version that wrote them, or a later one"
         )
 
 

@@ -20,6 +20,7 @@ from streams.errors import StoreError
 log = logging.getLogger(__name__)
 
 LAYOUT_VERSION: Final = 1
+"""Raised when an older FSN could not read the rows any more; the log keeps it too, for that older FSN to refuse."""
 META_KEY: Final = b"!meta"
 TIMER_PREFIX: Final = b"~"
 DUE_DIGITS: Final = 16

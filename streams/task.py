@@ -24,6 +24,7 @@ from streams.assignment import committed_offsets, new_producer, restored_store, 
 from streams.batch import Computed, compute
 from streams.changelog import now_ms
 from streams.errors import (
+    LogIsNewer,
     StoreError,
     StreamsError,
     TransactionAborted,
@@ -32,7 +33,17 @@ from streams.errors import (
     TransactionUnknown,
 )
 from streams.inbox import Inbox
-from streams.machine import CLOCK, ENGINE, ENGINE_STAGE, NETWORK_CHANGES, Counts, Machine, network_wanted, recall_time
+from streams.machine import (
+    CLOCK,
+    ENGINE,
+    ENGINE_STAGE,
+    NETWORK_CHANGES,
+    Counts,
+    Machine,
+    check_layout,
+    network_wanted,
+    recall_time,
+)
 from streams.pace import BulkPace
 from streams.runtime import Runtime
 from streams.store import LocalStore, StoreMeta
@@ -57,6 +68,10 @@ class Source(Protocol):
 
     async def confirm_membership(self, partition: int) -> bool:
         """Whether the partition is still ours in the group's current generation."""
+        ...
+
+    def give_up(self, error: StreamsError) -> None:
+        """End the worker: no retry mends this."""
         ...
 
 
@@ -118,6 +133,9 @@ class Task:
                     return
             except TransactionError as error:
                 log.warning("task %d: outcome unknown, reading the log again: %s", self.partition, error)
+            except LogIsNewer as error:
+                self._source.give_up(error)
+                return
             except StreamsError as error:
                 log.error("task %d: %s", self.partition, error)
                 self._drop_store_after(error)
@@ -175,6 +193,7 @@ class Task:
         if self._closed.is_set():
             raise _Closed
         unit = UnitOfWork(runtime.topology, (ENGINE_STAGE, *runtime.stages), runtime.codec, store)
+        check_layout(unit, self.partition)
         await self._recall(unit)
         await asyncio.to_thread(unit.count_gauges, store.rows())
         self._unit = unit

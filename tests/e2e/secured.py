@@ -18,10 +18,12 @@ from confluent_kafka.admin import (
 
 from ops.kafka.secured import SecuredCluster
 from schemas.topology import load
-from streams.acls import ROLES, WORKER, acls, apply_acls
+from streams.acls import ROLES, WORKER, Acl, acls, apply_acls
 from streams.admin import apply
 
 SECONDS = 30
+SETTLE_S = 0.5
+"""A controller has noted a change of permissions at once; the broker hears of it a moment later."""
 EVERY_ACL = AclBindingFilter(
     ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
 )
@@ -76,6 +78,17 @@ class PreparedCluster(SecuredCluster):
         )
         admin = self.admin()
         admin.create_acls([given])[given].result(SECONDS)
+
+    @contextmanager
+    def without(self, wanted: Iterable[Acl], right: str) -> Iterator[None]:
+        """All these permissions but one, for a while."""
+        lacking = [acl for acl in wanted if str(acl) != right]
+        apply_acls(self.admin(), lacking, prune=True)
+        time.sleep(SETTLE_S)
+        try:
+            yield
+        finally:
+            apply_acls(self.admin(), wanted)
 
     def forget(self, bindings: Iterable[AclBinding]) -> None:
         """Take these permissions away."""

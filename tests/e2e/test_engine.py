@@ -8,8 +8,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from fsn.processes import WorkerProcess
 from schemas.records.engine import Tick
-from schemas.records.stock import StockDelta
-from tests.e2e.workers import CODEC, create_topics, producer, read_committed, wait_until
+from tests.e2e.workers import CODEC, create_topics, delta, producer, read_committed, wait_until
 
 TALLY = "tests/streams/tally.yaml"
 TOPICS = ("stock-snapshots", "operational-alerts", "dead-letters")
@@ -33,10 +32,6 @@ def worker(brokers, tmp_path):
     made.start()
     yield made
     made.kill()
-
-
-def delta(number, variant, units=1, reason="receipt"):
-    return StockDelta("f", variant, variant, None, "s", number, None, units, reason, None, number)
 
 
 def send(client, record, at):

@@ -16,10 +16,16 @@ from confluent_kafka import (
 from confluent_kafka.admin import AclOperation, AdminClient
 from typer.testing import CliRunner
 
+from fsn.letters import Filter, Letters
 from fsn.topology import app
+from processors.reasons import Reason
 from schemas.topology import load
 from streams.acls import ROLES, WORKER, acls, replay_id, role_group, transactional_prefix
+from streams.deadletters import DeadLetterSealer, position_of
+from streams.machine import DEAD_LETTERS, Raw
+from streams.settings import read_settings
 from tests.e2e.secured import EVERY_ACL
+from tests.e2e.workers import CODEC, read_committed
 
 TOPOLOGY_FILE = Path(__file__).parents[2] / "topology.yaml"
 TOPOLOGY = load(TOPOLOGY_FILE)
@@ -125,10 +131,28 @@ def test_nobody_but_a_worker_can_fence_a_task_and_operators_replay(cluster):
     assert [role for role in ROLES if begins(cluster, role, replay_id(TOPOLOGY.app))] == [WORKER, "operator"]
 
 
-def command(cluster, *words, user="admin"):
+def test_an_operator_sends_a_dead_letter_again(cluster):
+    lost = Raw("orders", 0, 0, 1_700_000_000_000, b"acme|web|1", b"once more")
+    letter = CODEC.encode(DeadLetterSealer(None).seal(lost, Reason.FORGED, "no key"))
+    worker = Producer(client(cluster, WORKER))
+    worker.produce(DEAD_LETTERS, letter, position_of(lost), 0)
+    assert worker.flush(SECONDS) == 0
+    letters = Letters(TOPOLOGY, read_settings(brokers=cluster.bootstrap, security=cluster.security("operator")))
+    report = letters.replay(Filter.of(["FORGED"], None), dry_run=False, again=False)
+    assert report.sent == {("orders", "FORGED"): 1}
+    orders = read_committed(cluster.bootstrap, "orders", **cluster.client_settings())
+    assert b"once more" in [message.value() for message in orders]
+
+
+def command(cluster, *words, user="admin", name="acls"):
     environment = {"FSN_BROKERS": cluster.bootstrap, "FSN_SECURITY": cluster.security(user)}
-    done = CliRunner().invoke(app, ["acls", "-f", str(TOPOLOGY_FILE), *words], env=environment)
+    done = CliRunner().invoke(app, [name, "-f", str(TOPOLOGY_FILE), *words], env=environment)
     return done.exit_code, done.output
+
+
+def test_topics_are_applied_with_the_same_credentials(cluster):
+    total = len(TOPOLOGY.topics)
+    assert command(cluster, name="apply") == (0, f"0 created, 0 settings changed, {total} as they were\n")
 
 
 def everything(cluster):

@@ -7,6 +7,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from schemas.codec import Codec
+from schemas.records.stock import StockDelta
 from schemas.topology import load
 from streams.admin import apply
 
@@ -29,7 +30,11 @@ def producer(brokers: str, **settings: object) -> Producer:
     return Producer({"bootstrap.servers": brokers, **own, **settings})
 
 
-def read_committed(brokers: str, topic: str, partitions: int = 4) -> list:
+def delta(number: int, variant: str, units: int = 1, reason: str = "receipt") -> StockDelta:
+    return StockDelta("f", variant, variant, None, "s", number, None, units, reason, None, number)
+
+
+def read_committed(brokers: str, topic: str, partitions: int = 4, **settings: object) -> list:
     """Everything a read_committed reader sees of a topic, up to its end now."""
     consumer = Consumer(
         {
@@ -42,6 +47,7 @@ def read_committed(brokers: str, topic: str, partitions: int = 4) -> list:
             "fetch.max.bytes": 1 << 30,
             "max.partition.fetch.bytes": 500_000_000,
             "receive.message.max.bytes": (1 << 30) + 512,
+            **settings,
         }
     )
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
