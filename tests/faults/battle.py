@@ -46,7 +46,7 @@ class Battle:
         apply(self.topology, self.cluster.bootstrap)
         self.world.keys.write(self.folder / "keys.json")
         client = {"bootstrap.servers": self.cluster.bootstrap, "log_level": 2}
-        self.feeder = BrokerFeeder(self.world, self.topology, client, patience_s=PATIENCE_S)
+        self.feeder = Sender(self.world, self.topology, client, patience_s=PATIENCE_S)
         self.feeder.__enter__()
         self.feeder.publish_network()
         for name in self.workers:
@@ -161,6 +161,19 @@ class Battle:
     def story(self, end):
         """What was done, for whoever has to find out why it ended so."""
         return "\n".join([*self.told, str(end), f"logs: {self.folder}"])
+
+
+class Sender(BrokerFeeder):
+    """Sends while it holds a lock, so that a test can make sure that nothing is on its way."""
+
+    def __init__(self, *arguments, **settings):
+        super().__init__(*arguments, **settings)
+        self.sending = threading.Lock()
+
+    def _send(self, part, *, ticks=True):
+        with self.sending:
+            super()._send(part, ticks=ticks)
+            self._flush()
 
 
 class Feeding(threading.Thread):
