@@ -45,7 +45,10 @@ Progress = Callable[[str], None]
 
 
 class Report(msgspec.Struct):
-    """What was carried: records by topic, those of them that no task had processed, rows and timers, and those left out."""
+    """What was carried.
+
+    records: by topic; unprocessed: those of them that no task had processed; rows: timers too, without the engine's own
+    """
 
     records: dict[str, int]
     unprocessed: int

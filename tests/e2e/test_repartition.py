@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 from fsn import topology as topology_commands
 from fsn.broker import EmbeddedBroker
 from fsn.processes import WorkerProcess
+from fsn.repartitioning import Repartition
 from schemas.records.engine import Tick
 from schemas.records.stock import StockDelta
-from streams.machine import ENGINE, Instant
+from streams.errors import RepartitionError
+from streams.machine import Instant
 from streams.partitioner import Partitioner
 from tests.e2e.workers import CODEC, create_topics, producer, read_committed
 
@@ -138,6 +140,12 @@ def test_from_four_to_twelve_and_on(old, new):
         (m.key(), m.value(), m.timestamp(), dict(m.headers() or ()).get("ce_id")) for m in before
     )
 
+    there = {(message.partition(), message.offset()) for message in before}
+    assert there.isdisjoint((message.partition(), message.offset()) for message in carried)
+    rows = {(message.partition(), message.key()): message.value() for message in new.read("changelog")}
+    nows = [msgspec.msgpack.decode(rows[number, b"engine|now"], type=Instant).value for number in range(12)]
+    assert set(nows) == {START_AT + 2_000}
+
     new.worker.start()
     new.worker.wait_until_ready()
     new.send(range(7_000, 9_000), expected, chance)
@@ -153,19 +161,6 @@ def test_from_four_to_twelve_and_on(old, new):
     assert len(letters) == 3 and set(letters.values()) == {1}
 
 
-def test_positions_mean_one_record_before_and_after(old, new):
-    chance, expected = random.Random(4), {}
-    played(old, expected, chance)
-    assert repartition(old, new).exit_code == 0
-    there = {(message.partition(), message.offset()) for message in old.read("stock-deltas")}
-    assert there.isdisjoint((message.partition(), message.offset()) for message in new.read("stock-deltas"))
-    rows = {(m.partition(), m.key()): m.value() for m in new.read("changelog")}
-    offsets = [rows[number, b"engine|next|stock-deltas"] for number in range(12)]
-    assert len(offsets) == 12
-    nows = {rows[number, f"{ENGINE.name}|now".encode()] for number in range(12)}
-    assert {msgspec.msgpack.decode(now, type=Instant).value for now in nows} == {START_AT + 2_000}
-
-
 def test_a_run_that_somebody_still_works_on_is_refused(old, new):
     old.worker.start()
     old.worker.wait_until_ready()
@@ -177,8 +172,6 @@ def test_a_run_that_somebody_still_works_on_is_refused(old, new):
 def test_an_attempt_that_broke_off_goes_on(old, new, twelve, monkeypatch):
     chance, expected = random.Random(5), {}
     played(old, expected, chance)
-    from fsn.repartitioning import Repartition
-    from streams.errors import RepartitionError
 
     def broken(*_):
         raise RepartitionError("the network is gone")

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from fsn.declaration import load_topology
 from processors.step import Stage, Table, prefixes
-from processors.stock.rows import RESERVATIONS, STOCK_ANSWERS, STOCK_ITEMS, WAITING, Item, Reservation, Status, Waiter
 from streams.errors import RepartitionError
 from streams.machine import Instant, Raw
 from streams.partitioner import Partitioner
@@ -153,28 +152,6 @@ def test_where_a_task_stopped_is_what_its_rows_say_and_else_what_its_group_commi
 
 
 # whose rows they are ----------------------------------------------------------------------------------------------
-
-
-def item(location_id):
-    return Item(location_id, "f", "s", None, 1, 0, 0, 1, 0)
-
-
-@pytest.mark.parametrize(
-    ("table", "key", "row", "owners"),
-    [
-        (STOCK_ITEMS, "acme|v|1|acme|berlin", item("acme|berlin"), ("acme|v|1",)),
-        (RESERVATIONS, "acme|web|7|2|acme|v1", Reservation("acme|web|7", 2, "acme|v1", Status.LIVE), ("acme|v1",)),
-        (STOCK_ANSWERS, "acme|web|7|2|acme|v1", None, ("acme|v1", "2|acme|v1")),
-        (WAITING, "acme|v1|acme|web|7", Waiter("acme|web|7", 1, 1, (), "", ""), ("acme|v1",)),
-        (WAITING, "acme|v1", Waiter("", 0, 0, (), "", ""), ("acme|v1",)),
-    ],
-)
-def test_a_stock_row_belongs_to_its_variant(table, key, row, owners):
-    assert table.owners(key, row) == owners
-
-
-def test_what_a_key_leaves_open_comes_likeliest_first():
-    assert prefixes("|", parts=2)("acme|v1|acme|f", None) == ("acme|v1", "acme", "acme|v1|acme", "acme|v1|acme|f")
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
