@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from fsn import topology as topology_commands
 from fsn.broker import EmbeddedBroker
+from fsn.clusters import Writer
 from fsn.processes import WorkerProcess
 from fsn.repartitioning import Repartition
 from schemas.records.engine import Tick
@@ -173,15 +174,28 @@ def test_an_attempt_that_broke_off_goes_on(old, new, twelve, monkeypatch):
     chance, expected = random.Random(5), {}
     played(old, expected, chance)
 
-    def broken(*_):
-        raise RepartitionError("the network is gone")
+    written = []
 
+    def breaking_off(writer, partition, raw):
+        written.append(raw)
+        if len(written) == 3_000:
+            writer._producer.flush()
+            raise RepartitionError("the network is gone")
+        write(writer, partition, raw)
+
+    def broken(*_):
+        raise RepartitionError("the network is gone again")
+
+    write = Writer.write
     with monkeypatch.context() as patched:
-        patched.setattr(Repartition, "_commit", broken)
-        assert repartition(old, new).exit_code == 1
+        patched.setattr(Writer, "write", breaking_off)
+        assert "the network is gone" in repartition(old, new).output
     refused = repartition(old, new)
     assert refused.exit_code == 1
-    assert "go on with --resume" in refused.output
+    assert "holds records of stock-deltas: name an empty cluster, or go on with --resume" in refused.output
+    with monkeypatch.context() as patched:
+        patched.setattr(Repartition, "_commit", broken)
+        assert "gone again" in repartition(old, new, "--resume").output
     result = repartition(old, new, "--resume")
     assert result.exit_code == 0, result.output
     before = old.read("stock-deltas")
