@@ -1,10 +1,10 @@
-"""`fsn schemas`: write the Avro schemas of the record types, check them, show one.
+"""`fsn schemas`: write the Avro schemas of the record types, check them, show one, rehearse a change.
 
 `write` commits a new version for each changed record to `schemas/avro/`, or refuses a change that earlier data would
 not survive, with record, field and mend. `write --rewrite` starts all over, and is refused once there has been a release:
 its records lie on topics under the old ids. `check` fails when the committed files are not what the record types say,
 when the BACKWARD_TRANSITIVE rule is broken, or when a field is marked as personal data. `show` prints one record as
-people read it.
+people read it. `rehearse` replays a recorded run under schemas that are only proposed, and lists what would differ.
 """
 
 from pathlib import Path
@@ -78,6 +78,38 @@ def show(record: Annotated[str, typer.Argument(help="Name of a record type, e.g.
     console = Console()
     console.print(version.schema["doc"])
     console.print(table)
+
+
+@app.command()
+def rehearse(
+    *,
+    proposed: Annotated[
+        Path, typer.Option("--schemas", help="A folder of proposed .avsc files, named as in schemas/avro.")
+    ],
+    file: Annotated[Path, typer.Option("--file", "-f", help="The topology of the run.")] = Path("topology.yaml"),
+    brokers: Annotated[str | None, typer.Option("--brokers", "-b", help="Who holds the recorded run.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="The file of signing keys that the run was checked with.")] = None,
+    examples: Annotated[int, typer.Option(min=0, help="How many of each difference to show.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Replay a recorded run under changed schemas and list every difference; exit code 1 if there is any."""
+    import msgspec
+    from rich.console import Console
+
+    from fsn.declaration import load_topology
+    from fsn.rehearsing import Rehearsal, show
+    from streams.app import load_stages
+    from streams.settings import read_settings
+
+    topology = load_topology(file)
+    settings = read_settings(brokers=brokers, keys=keys)
+    found = Rehearsal(topology, load_stages(topology), settings, examples=examples).run(proposed)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        show(found, Console())
+    if found.differs:
+        raise typer.Exit(1)
 
 
 def avro_folder() -> Path:

@@ -1,8 +1,10 @@
-"""`fsn topology`: check, draw, describe and apply the one declaration of what runs, and who may do what.
+"""`fsn topology`: check, draw, describe and apply the one declaration of what runs, who may do what, and on how many
+partitions.
 
 `check` proves `topology.yaml`, alone and against the stages and record types; `draw` writes `docs/topology.mmd` and
 `docs/topology.svg`; `asyncapi` describes what outsiders may read and write; `apply` makes a broker's topics what it
-says; `acls` shows the permissions of every role, or makes a broker's what it says. Each fails with one line per
+says; `acls` shows the permissions of every role, or makes a broker's what it says; `repartition` carries a stopped run
+to another cluster with another number of partitions (`docs/decisions/0009-repartition.md`). Each fails with one line per
 problem, which names the place and the mend.
 """
 
@@ -150,6 +152,54 @@ def _settings(brokers: str) -> "Settings":
     if not brokers:
         _fail("no broker is named: give --brokers host:9092 or set FSN_BROKERS (`fsn broker` starts one)")
     return read_settings(brokers=brokers)
+
+
+@app.command()
+def repartition(
+    *,
+    file: File = DEFAULT_FILE,
+    clock: Annotated[str | None, typer.Option(help="leader or external: overrides the topology.")] = None,
+    source: Annotated[str, typer.Option("--from-brokers", help="The cluster that holds the stopped run.")],
+    target: Annotated[str, typer.Option("--to-brokers", help="An empty cluster.")],
+    partitions: Annotated[int, typer.Option(min=1, help="How many the topics that tasks read shall have.")],
+    scratch: Annotated[Path, typer.Option(help="Where the tables lie meanwhile; emptied first.")] = Path(
+        ".fsn/repartition"
+    ),
+    workers_stopped: Annotated[
+        bool, typer.Option("--workers-stopped", help="Whom the source still lists as members of the group are dead.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier attempt ended.")] = False,
+) -> None:
+    """Carry a stopped run, its records, tables and offsets, to another cluster and number of partitions."""
+    from fsn.declaration import load_topology
+    from fsn.repartitioning import Repartition
+    from schemas.topology import TopologyError
+    from streams.app import load_stages
+    from streams.errors import StreamsError
+    from streams.settings import read_settings
+
+    try:
+        old, new = load_topology(file, clock=clock), load_topology(file, clock=clock, partitions=partitions)
+        clients = [read_settings(brokers=brokers).client() for brokers in (source, target)]
+        move = Repartition(
+            old,
+            new,
+            load_stages(old),
+            source=clients[0],
+            target=clients[1],
+            scratch=scratch,
+            progress=lambda line: typer.echo(line, err=True),
+        )
+        report = move.run(resume=resume, workers_stopped=workers_stopped)
+    except (TopologyError, StreamsError) as error:
+        _fail(str(error))
+    for topic, count in report.records.items():
+        typer.echo(f"{count:>12,}  {topic}")
+    typer.echo(
+        f"{sum(report.records.values()):,} records ({report.unprocessed:,} still to be processed) and {report.rows:,} rows "
+        f"and timers carried from {old.partitions} to {new.partitions} partitions. Write `partitions: {new.partitions}` into "
+        f"{file}, start the workers with FSN_BROKERS={target}, then send them there who write and read"
+    )
 
 
 def _show(report: "Report") -> None:

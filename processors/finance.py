@@ -23,7 +23,7 @@ import msgspec
 from processors.money import currency_problem
 from processors.reasons import Reason
 from processors.senders import require_sender
-from processors.step import ABSENT, Context, Refused, Stage, Table, stable_id
+from processors.step import ABSENT, Context, Refused, Stage, Table, prefixes, stable_id
 from processors.tenants import shortest_ms, tenant_of
 from schemas.records.finance import FinancialRecorded, ReferenceLinked, SourceRecord
 from schemas.records.operations import ReviewItem
@@ -59,7 +59,7 @@ class Received(msgspec.Struct, frozen=True, array_like=True):
 REFERENCES: Final = Table("references", Reference)
 """By reference."""
 
-RECEIVED: Final = Table("received", Received)
+RECEIVED: Final = Table("received", Received, owners=prefixes("#", parts=1))
 """By reference#record_id: a row each, so that an invoice of ten thousand lines costs as much per line as one of one."""
 
 
@@ -245,4 +245,5 @@ STAGE: Final = Stage(
         "finance.forget_record": forget_record,
         "finance.forget_reference": forget_reference,
     },
+    timer_tables={"finance.forget_record": RECEIVED},
 )

@@ -36,14 +36,41 @@ class Absent(Enum):
 ABSENT: Final = Absent.ABSENT
 
 
+Owners = Callable[[str, Any], tuple[str, ...]]
+"""owners(row's key, row or None where it is gone): the key of the records that the row belongs to. Several where the row's
+key alone does not tell, the likeliest first; none where nobody can tell any more."""
+
+
+def itself(key: str, row: Any) -> tuple[str, ...]:  # noqa: ARG001 - the row is not needed here
+    """A row under its records' own key."""
+    return (key,)
+
+
+def prefixes(separator: str, *, parts: int) -> Owners:
+    """A row whose key begins with its records' key, which has most likely so many parts: how many, the key does not tell."""
+
+    def owners(key: str, row: Any) -> tuple[str, ...]:  # noqa: ARG001
+        words = key.split(separator)
+        counts = sorted(range(1, len(words) + 1), key=lambda count: (count != parts, count))
+        return tuple(separator.join(words[:count]) for count in counts)
+
+    return owners
+
+
 class Table(Generic[Row]):
-    """A named table of one row type, partitioned like its stage's inputs."""
+    """A named table of one row type, partitioned like its stage's inputs.
 
-    __slots__ = ("name", "row")
+    owners: whose rows they are, for who moves rows to other partitions
+    shared: each partition keeps such rows for itself, whatever the key of the record that caused them
+    """
 
-    def __init__(self, name: str, row: type[Row]) -> None:
+    __slots__ = ("name", "owners", "row", "shared")
+
+    def __init__(self, name: str, row: type[Row], *, owners: Owners = itself, shared: bool = False) -> None:
         self.name = name
         self.row = row
+        self.owners = owners
+        self.shared = shared
 
 
 class Refused(Exception):
@@ -141,6 +168,7 @@ class Stage(msgspec.Struct, frozen=True):
 
     handlers: by topic, then by record type; a type missing under a topic is dead-lettered as UNDECLARED_RECORD
     timers: by kind; kinds are `<stage>.<what>`
+    timer_tables: kinds whose keys are those of a table's rows; all other timers bear their records' key
     tables: every table the stage writes
     projections: by table name
     gauges: by the name operators see
@@ -150,6 +178,7 @@ class Stage(msgspec.Struct, frozen=True):
     handlers: Mapping[str, Mapping[type, Handler]]
     tables: tuple[Table[Any], ...] = ()
     timers: Mapping[str, TimerHandler] = {}
+    timer_tables: Mapping[str, Table[Any]] = {}
     projections: Mapping[str, Projection] = {}
     gauges: Mapping[str, Gauge] = {}
 

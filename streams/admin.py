@@ -120,7 +120,7 @@ def _repartitioned(topic: TopicSpec, found: TopicMetadata) -> Iterable[str]:
         yield (
             f"{topic.name}: {topic.partitions} partitions are wanted and {len(found.partitions)} were found; a topic "
             "is never re-partitioned in place, for its keys would move to other tasks: put the count in topology.yaml "
-            f"back to {len(found.partitions)}, or name another `app` with topics of its own on another cluster"
+            f"back to {len(found.partitions)}, or carry the run to another cluster with `fsn topology repartition`"
         )
 
 

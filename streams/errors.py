@@ -5,6 +5,7 @@ StreamsError
 ├── LogIsNewer                the log holds what only a newer FSN can read: ends the worker
 ├── RestoreError              the changelog cannot be read to its end
 ├── StoreError                the local store cannot be read
+├── RepartitionError          a run cannot be carried to other partitions as it is
 ├── OutputTooLarge            an output or changelog row would exceed its topic's limit (names the input)
 └── TransactionError          the outcome of one transaction
     ├── TransactionAborted    certain: nothing of it exists; may be retried from memory
@@ -35,6 +36,10 @@ class RestoreError(StreamsError):
 
 class StoreError(StreamsError):
     """The local store cannot be read: drop the task and rebuild it."""
+
+
+class RepartitionError(StreamsError):
+    """A run cannot be carried to other partitions: names the record or row, and the mend."""
 
 
 class OutputTooLarge(StreamsError):

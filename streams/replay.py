@@ -12,11 +12,12 @@ import msgspec
 
 from processors.step import Stage
 from schemas.codec import Codec
-from schemas.records.engine import TaskManifest
+from schemas.records.engine import OffsetRange, TaskManifest
 from schemas.topology import Topology
 from streams.batch import Computed, compute
 from streams.broadcast import NetworkCopy
 from streams.deadletters import DeadLetterSealer
+from streams.errors import StreamsError
 from streams.inbox import merge
 from streams.machine import ENGINE_STAGE, Machine
 from streams.signatures import KeyRing
@@ -47,15 +48,19 @@ def replay(
     network: NetworkCopy,
     keys: KeyRing | None = None,
     sealer: DeadLetterSealer | None = None,
+    codec: Codec | None = None,
+    store: MemoryStore | None = None,
 ) -> Iterator[Replayed]:
     """Replay a partition from its first manifest.
 
     Args:
         logs: per source topic, the partition's records in offset order (any type with Raw's attributes)
         network: reference data, read at least as far as the manifests say
+        codec: another than that of the committed schemas
+        store: filled with the rows, for who wants to look at them
     """
-    codec = Codec()
-    store = MemoryStore()
+    codec = Codec() if codec is None else codec
+    store = MemoryStore() if store is None else store
     unit = UnitOfWork(topology, (ENGINE_STAGE, *stages), codec, store)
     machine = Machine(
         topology,
@@ -70,7 +75,7 @@ def replay(
     positions = {topic: {raw.offset: index for index, raw in enumerate(log)} for topic, log in logs.items()}
     for recorded in manifests:
         chunks = {
-            part.topic: logs[part.topic][positions[part.topic][part.first] : positions[part.topic][part.last] + 1]
+            part.topic: logs[part.topic][_place(positions, part, part.first) : _place(positions, part, part.last) + 1]
             for part in recorded.ranges
         }
         computed = compute(
@@ -87,3 +92,13 @@ def replay(
         store.write(computed.rows)
         unit.committed()
         yield Replayed(recorded, computed, now)
+
+
+def _place(positions: Mapping[str, Mapping[int, int]], part: OffsetRange, offset: int) -> int:
+    place = positions.get(part.topic, {}).get(offset)
+    if place is None:
+        raise StreamsError(
+            f"{part.topic} holds no offset {offset} any more, which a manifest says was consumed: a replay needs every "
+            "record since the task's first transaction (retention is declared in topology.yaml)"
+        )
+    return place

@@ -97,7 +97,11 @@ class Assignment(msgspec.Struct, frozen=True, array_like=True):
     shipment_ids: tuple[str, ...] = ()
 
 
-ASSIGNMENTS: Final = Table("assignments", Assignment)
+def _location_of(key: str, row: Assignment | None) -> tuple[str, ...]:  # noqa: ARG001 - an id tells nothing
+    return () if row is None else (row.location_id,)
+
+
+ASSIGNMENTS: Final = Table("assignments", Assignment, owners=_location_of)
 """By assignment_id."""
 
 

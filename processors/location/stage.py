@@ -36,6 +36,7 @@ STAGE: Final = Stage(
         "location.load": tell_load,
         "location.stale": look,
     },
+    timer_tables={"location.expire": ASSIGNMENTS, "location.forget": ASSIGNMENTS},
     tables=(ASSIGNMENTS, SLOTS, FEEDS),
     gauges={"stale_feeds": Gauge(FEEDS, lambda row: sum(feed.stale for feed in row.feeds))},
 )

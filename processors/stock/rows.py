@@ -11,11 +11,11 @@ The item also begins the chain of its reservations, newest first; each line know
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from processors.step import Context, Table
+from processors.step import Context, Table, prefixes
 from schemas.records.reservations import ItemState
 from schemas.records.routing import RoutingPlan
 
@@ -166,22 +166,43 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
     held_until: int = 0
 
 
-STOCK_ITEMS: Final = Table("stock_items", Item)
+def _variant_of_item(key: str, row: Item | None) -> tuple[str, ...]:
+    return _BY_VARIANT(key, row) if row is None else (key.removesuffix(f"|{row.location_id}"),)
+
+
+def _variant_of_reservation(key: str, row: Reservation | None) -> tuple[str, ...]:
+    return _variant_after_attempt(key, row) if row is None else (row.variant_id,)
+
+
+def _variant_after_attempt(key: str, row: Any) -> tuple[str, ...]:  # noqa: ARG001 - an answer does not name its variant
+    """What stands behind a number, the attempt; an order's own number, tenant | source | number, comes before it."""
+    words = key.split("|")
+    places = [place for place, word in enumerate(words[:-1]) if word.isdigit()]
+    return tuple("|".join(words[place + 1 :]) for place in sorted(places, key=lambda place: (place != 3, place)))
+
+
+def _variant_of_waiter(key: str, row: Waiter | None) -> tuple[str, ...]:
+    return _BY_VARIANT(key, row) if row is None else (key.removesuffix(f"|{row.order_id}"),)
+
+
+_BY_VARIANT: Final = prefixes("|", parts=2)
+
+STOCK_ITEMS: Final = Table("stock_items", Item, owners=_variant_of_item)
 """By variant_id | location_id."""
 
-SEQUENCES: Final = Table("sequences", Sequence)
+SEQUENCES: Final = Table("sequences", Sequence, owners=_BY_VARIANT)
 """By variant_id | feed_id | source SKU."""
 
-STOCK_KEYS: Final = Table("stock_keys", Seen)
+STOCK_KEYS: Final = Table("stock_keys", Seen, owners=_BY_VARIANT)
 """By variant_id | feed_id | source SKU | idempotency key."""
 
-RESERVATIONS: Final = Table("reservations", Reservation)
+RESERVATIONS: Final = Table("reservations", Reservation, owners=_variant_of_reservation)
 """By order_id | attempt | variant_id."""
 
-STOCK_ANSWERS: Final = Table("stock_answers", Answer)
+STOCK_ANSWERS: Final = Table("stock_answers", Answer, owners=_variant_after_attempt)
 """By order_id | attempt | variant_id, as long as the reservation is known."""
 
-WAITING: Final = Table("waiting", Waiter)
+WAITING: Final = Table("waiting", Waiter, owners=_variant_of_waiter)
 """By variant_id | order_id, and the list's own row by variant_id."""
 
 

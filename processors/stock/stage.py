@@ -59,5 +59,13 @@ STAGE: Final = Stage(
         FORGET_TIMER: forget_key,
         SHORTFALL_TIMER: shortfall_due,
     },
+    timer_tables={
+        HOLD_TIMER: WAITING,
+        RETRY_TIMER: WAITING,
+        ORPHAN_TIMER: RESERVATIONS,
+        PURGE_TIMER: RESERVATIONS,
+        FORGET_TIMER: STOCK_KEYS,
+        SHORTFALL_TIMER: STOCK_ITEMS,
+    },
     projections={STOCK_ITEMS.name: project},
 )

@@ -85,7 +85,7 @@ class UnknownCode(msgspec.Struct, frozen=True, array_like=True):
 PARCELS: Final = Table("parcels", Parcel)
 """By tracking_number."""
 
-UNKNOWN_CODES: Final = Table("unknown_codes", UnknownCode)
+UNKNOWN_CODES: Final = Table("unknown_codes", UnknownCode, shared=True)
 """By tenant | carrier | code."""
 
 

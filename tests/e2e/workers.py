@@ -42,6 +42,7 @@ def read_committed(brokers: str, topic: str, partitions: int = 4, **settings: ob
             "group.id": "test-reader",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
             # The embedded broker repeats aborted transactions in every answer that begins behind them: take it in one.
             "fetch.max.bytes": 1 << 30,
