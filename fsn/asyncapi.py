@@ -136,10 +136,10 @@ def _message(topic: TopicSpec, version: SchemaVersion) -> dict[str, Any]:
 
 
 def _operations(topology: Topology, topic: TopicSpec) -> Iterable[tuple[str, dict[str, Any]]]:
-    """What FSN does with a topic: the engine itself reads the network and writes dead letters."""
-    if topology.readers_of(topic.name) or topic.name == NETWORK:
+    """What FSN does with a topic; that it forwards a misplaced record of a source is its own affair."""
+    if topic.name in topology.worker_reads:
         yield _operation("receive", topic)
-    if topology.writers_of(topic.name) or topic.name == DEAD_LETTERS:
+    elif topic.name in topology.worker_writes:
         yield _operation("send", topic)
 
 
