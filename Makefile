@@ -7,7 +7,7 @@ ARGS ?=
 BROKERS ?= 1
 KILLS ?= 25
 SEED ?= 1
-KAFKA_TESTS := tests/e2e tests/streams tests/report tests/fsn/test_deadletters.py -m "broker or kafka"
+KAFKA_TESTS := tests/e2e -m "broker or kafka"
 
 BIN := .venv/bin
 READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
@@ -29,7 +29,7 @@ run: $(READY)  ## broker and worker, kept running for live use
 test: $(READY)  ## all tests that need nothing but this folder
 	$(BIN)/python -m pytest -q $(ARGS)
 
-test-kafka: $(READY)  ## the tests that need a broker, against a real Apache Kafka
+test-kafka: $(READY)  ## the end-to-end tests against a real Apache Kafka
 	$(BIN)/python -m pytest -q --kafka $(KAFKA_TESTS) $(ARGS)
 
 test-faults: $(READY)  ## the fault suite against a real Apache Kafka; KILLS=120 for the published run, SEED=n for another
