@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +33,7 @@ class ChildError(RuntimeError):
     """The child did not start, does not run, or has ended by itself."""
 
 
-class Child:
+class Child(ABC):
     """A process that may be started, stopped and killed again and again; a context manager."""
 
     name: str = "child"
@@ -42,9 +43,9 @@ class Child:
         self.log_path = log_path
         self._process: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def start(self) -> object:
         """Start it; a subclass says with which command."""
-        raise NotImplementedError
 
     @property
     def pid(self) -> int | None:

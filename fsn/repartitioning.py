@@ -29,6 +29,7 @@ from processors.step import Stage
 from schemas.topology import TopicSpec, Topology
 from schemas.topology_model import CHANGELOG, NETWORK, TASK_MANIFESTS
 from streams import admin
+from streams.acls import transactional_prefix
 from streams.changelog import open_store, restore
 from streams.errors import RepartitionError
 from streams.machine import Raw
@@ -132,7 +133,7 @@ class Repartition:
     def _stopped(self, number: int) -> Cut:
         """Steps 2 and 3 for one task."""
         self._progress(f"rows of task {number}")
-        producer = TaskProducer(self._source.client, f"fsn-{self._old.app}-{number}", self._old.app)
+        producer = TaskProducer(self._source.client, f"{transactional_prefix(self._old.app)}{number}", self._old.app)
         producer.initialize()
         producer.close()
         path = self._scratch / str(number)
@@ -202,7 +203,7 @@ class Repartition:
         producer = Producer(
             {
                 **self._target.client,
-                "transactional.id": f"fsn-{self._new.app}-repartition",
+                "transactional.id": f"{transactional_prefix(self._new.app)}repartition",
                 "transaction.timeout.ms": COMMIT_TIMEOUT_MS,
                 "message.max.bytes": 64 << 20,
             }

@@ -207,8 +207,8 @@ class UnitOfWork:
         """Time passes; it never goes back. Returns the timers now due, in (due_at, kind, key) order.
 
         After an outage many are due at once: then the first of them, and the others at the next ticks, for one long
-        batch holds up the worker's other tasks, and its transaction whoever reads. `wake` puts no timer into the past, so the stored prefix is read from
-        the first that has not fired, and never over the tombstones of timers long gone.
+        batch holds up the worker's other tasks, and its transaction whoever reads. `wake` puts no timer into the past,
+        so the stored prefix is read from the first that has not fired, never over the tombstones of timers long gone.
         """
         to_at = max(at, self.ticked_at)
         stored = map(parse_timer_key, self._store.due_timers(self.timers_from, to_at))

@@ -5,7 +5,6 @@ which shares no code with processors, engine or generator. Then every task is re
 """
 
 import random
-import threading
 import time
 from pathlib import Path
 
@@ -23,24 +22,10 @@ from streams.broadcast import NetworkCopy
 from streams.machine import Raw
 from streams.replay import replay
 from streams.signatures import KeyRing
-from tests.e2e.workers import read_committed
+from tests.e2e.workers import Feeding, read_committed
 
 TOPOLOGY_FILE = Path("topology.yaml")
 KILLS = 5
-
-
-class Feeding(threading.Thread):
-    """Plays the day while the main thread kills (a worker started by a thread would end with that thread)."""
-
-    def __init__(self, feeder):
-        super().__init__(daemon=True)
-        self.feeder, self.error = feeder, None
-
-    def run(self):
-        try:
-            self.feeder.run(is_alive=lambda: True, on_slice=lambda _: time.sleep(0.05))
-        except Exception as error:  # noqa: BLE001 - shown by the main thread
-            self.error = error
 
 
 def kill_and_restart(worker, feeding):
@@ -76,7 +61,7 @@ def killed_day(tmp_path_factory, start_broker):
         feeder.publish_network()
         with worker:
             worker.wait_until_ready()
-            feeding = Feeding(feeder)
+            feeding = Feeding(feeder, pause_s=0.05)
             feeding.start()
             kills = kill_and_restart(worker, feeding)
             feeding.join(120)

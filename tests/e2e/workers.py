@@ -1,11 +1,13 @@
 """What end-to-end tests send to a real broker, and read from it independently of the engine."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
+from fsn.world.feeding import BrokerFeeder
 from schemas.codec import Codec
 from schemas.records.stock import StockDelta
 from schemas.topology import load
@@ -67,3 +69,18 @@ def read_committed(brokers: str, topic: str, partitions: int = 4, **settings: ob
         consumer.close()
     assert len(ended) == partitions, f"{topic}: only partitions {sorted(ended)} were read to their end"
     return found
+
+
+class Feeding(threading.Thread):
+    """Plays a world while the main thread breaks things (a worker that a thread started would end with that thread)."""
+
+    def __init__(self, feeder: BrokerFeeder, *, pause_s: float = 0.0) -> None:
+        super().__init__(daemon=True)
+        self.feeder, self.pause_s = feeder, pause_s
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self.feeder.run(is_alive=lambda: True, on_slice=lambda _: time.sleep(self.pause_s))
+        except Exception as error:  # noqa: BLE001 - shown by the main thread
+            self.error = error

@@ -19,6 +19,7 @@ from fsn.world.feeding import BrokerFeeder
 from fsn.world.world import World
 from ops.kafka.cluster import Cluster
 from streams.admin import apply
+from tests.e2e.workers import Feeding
 
 TOPOLOGY = Path("topology.yaml")
 PATIENCE_S = 600.0
@@ -90,16 +91,19 @@ class Battle:
         self.tell(f"kill {name}")
 
     def kill_at(self, name, step, count):
-        """Start a worker anew so that it kills itself at a step, and wait for that."""
+        """Start a worker anew so that it kills itself at a step, and wait for that; false if the world ended first."""
         self.kill(name)
         self.start(name, fault_point=f"{step}:{count}")
         deadline = time.monotonic() + DIES_WITHIN_S
         while self.workers[name].is_alive:
-            if not self.is_fed or time.monotonic() > deadline:
-                return
+            if not self.is_fed:
+                self.kill(name)
+                return False
+            assert time.monotonic() < deadline, self.story(f"{name} has not reached {step} {count} times")
             time.sleep(0.05)
         self.kills += 1
         self.tell(f"{name} died at {step}, reached {count} times")
+        return True
 
     def tables(self, name):
         """Where a worker keeps its local tables, one folder a partition."""
@@ -174,17 +178,3 @@ class Sender(BrokerFeeder):
         with self.sending:
             super()._send(part, ticks=ticks)
             self._flush()
-
-
-class Feeding(threading.Thread):
-    """Plays the world as fast as the workers go."""
-
-    def __init__(self, feeder):
-        super().__init__(daemon=True)
-        self.feeder, self.error = feeder, None
-
-    def run(self):
-        try:
-            self.feeder.run(is_alive=lambda: True, on_slice=lambda _: None)
-        except Exception as error:  # noqa: BLE001 - shown by the main thread
-            self.error = error

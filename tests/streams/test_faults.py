@@ -13,8 +13,7 @@ STEPS = (*TRANSACTION_STEPS, *ASSIGNMENT_STEPS)
 
 def test_without_a_setting_nothing_happens():
     reach = fault_point("")
-    for step in STEPS:
-        reach(step)
+    assert [reach(step) for step in STEPS] == [None] * len(STEPS)
 
 
 @pytest.mark.parametrize("setting", ["rows", "rows:", "rows:0", "rows:-1", "rows:x", "nowhere:1", ":3"])
