@@ -1,11 +1,13 @@
 """Who may do what on a broker, derived from the topology: one list, which `fsn topology acls` shows and applies.
 
 In: a topology, and the principals that play its roles (`User:<role>` unless mapped). Out: ACLs, each one operation of
-one principal; everything else is denied by the authorizer. A worker's rights follow from its stages, those of other
+one principal; everything else is denied by the authorizer. Applied is what the asked broker itself reports: the
+controller notes a change at once, a broker follows a moment later, and a worker started in between would be denied. A worker's rights follow from its stages, those of other
 roles from `read_by` and `written_by`. Operations that another implies (DESCRIBE by READ or WRITE) are not repeated.
 Principals are ours alone: pruning removes every permission of theirs that is not on the list.
 """
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple, get_args
 
@@ -28,6 +30,7 @@ WORKER: Final = "worker"
 ROLES: Final = (WORKER, *get_args(Role))
 
 _TIMEOUT_S: Final = 30.0
+_ASK_EVERY_S: Final = 0.1
 _ANY_HOST: Final = "*"
 _RESOURCES: Final = {
     "topic": ResourceType.TOPIC,
@@ -104,22 +107,49 @@ def acls(topology: Topology, principals: Mapping[str, str] | None = None) -> lis
 
 
 def apply_acls(admin: AdminClient, wanted: Iterable[Acl], *, prune: bool = False) -> Applied:
-    """Make the broker's permissions of these principals what the list says; without `prune` only add."""
+    """Make the broker's permissions of these principals what the list says; without `prune` only add.
+
+    Returns when the broker that answers reports them.
+
+    Raises:
+        ConfigurationError: not allowed, no authorizer, or the broker does not follow its controller
+    """
     wanted_by = {_binding(acl): acl for acl in wanted}
-    found = {
-        binding
-        for principal in {acl.principal for acl in wanted_by.values()}
-        for binding in _answer(admin.describe_acls(_of(principal), request_timeout=_TIMEOUT_S))
-    }
+    principals = sorted({acl.principal for acl in wanted_by.values()})
+    found = bindings_of(admin, principals)
     missing = [binding for binding in wanted_by if binding not in found]
     surplus = sorted(found - wanted_by.keys(), key=_shown)
-    for future in admin.create_acls(missing, request_timeout=_TIMEOUT_S).values() if missing else ():
+    # All of them, for what the broker still reports may be gone already at the controller.
+    for future in admin.create_acls(list(wanted_by), request_timeout=_TIMEOUT_S).values() if wanted_by else ():
         _answer(future)
     shown = tuple(map(_shown, surplus))
     if prune and surplus:
         for future in admin.delete_acls([_exactly(one) for one in surplus], request_timeout=_TIMEOUT_S).values():
             _answer(future)
+    _wait_until_reported(admin, principals, frozenset(wanted_by), frozenset(surplus if prune else ()))
     return Applied(tuple(wanted_by[binding] for binding in missing), shown if prune else (), () if prune else shown)
+
+
+def bindings_of(admin: AdminClient, principals: Iterable[str | None]) -> set[AclBinding]:
+    """What the broker reports of these principals; None stands for all."""
+    return {
+        binding
+        for principal in principals
+        for binding in _answer(admin.describe_acls(_of(principal), request_timeout=_TIMEOUT_S))
+    }
+
+
+def _wait_until_reported(
+    admin: AdminClient, principals: Iterable[str], there: frozenset[AclBinding], gone: frozenset[AclBinding]
+) -> None:
+    deadline = time.monotonic() + _TIMEOUT_S
+    while not (there <= (found := bindings_of(admin, principals)) and found.isdisjoint(gone)):
+        if time.monotonic() > deadline:
+            raise ConfigurationError(
+                f"ACLs: the broker does not report them {_TIMEOUT_S:.0f} s after its controller took them: "
+                "see whether it follows its controller, then run it again"
+            )
+        time.sleep(_ASK_EVERY_S)
 
 
 def _workers(topology: Topology, principal: str) -> list[Acl]:
@@ -157,7 +187,7 @@ def _binding(acl: Acl) -> AclBinding:
     )
 
 
-def _of(principal: str) -> AclBindingFilter:
+def _of(principal: str | None) -> AclBindingFilter:
     return AclBindingFilter(
         ResourceType.ANY,
         None,

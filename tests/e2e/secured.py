@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from confluent_kafka import KafkaError
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -18,12 +17,10 @@ from confluent_kafka.admin import (
 
 from ops.kafka.secured import SecuredCluster
 from schemas.topology import load
-from streams.acls import ROLES, WORKER, Acl, acls, apply_acls
+from streams.acls import ROLES, Acl, acls, apply_acls, bindings_of
 from streams.admin import apply
 
 SECONDS = 30
-SETTLE_S = 0.5
-"""A controller has noted a change of permissions at once; the broker hears of it a moment later."""
 EVERY_ACL = AclBindingFilter(
     ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
 )
@@ -45,31 +42,25 @@ class PreparedCluster(SecuredCluster):
         topology = load(path)
         apply(topology, self.bootstrap, client=self.client_settings())
         apply_acls(self.admin(), acls(topology))
-        self._wait_for(topology.app)
         try:
             yield
         finally:
             self.forget_all()
 
-    def _wait_for(self, app: str) -> None:
-        """A controller has noted the permissions; the broker hears of them, in one piece, a moment later."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, **self.client_settings(WORKER)})
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
-            error = admin.describe_consumer_groups([app])[app].exception(SECONDS)
-            if error is None or error.args[0].code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
-                return
-            time.sleep(0.1)
-        raise AssertionError("the permissions did not come into force")
-
     def forget_all(self) -> None:
-        """No topics of ours, and no permissions."""
+        """No topics of ours, and no permissions. The controller notes it at once, the broker a moment later."""
         admin = self.admin()
-        names = [name for name in admin.list_topics(timeout=SECONDS).topics if not name.startswith("__")]
-        for future in admin.delete_topics(names).values():
+        for future in admin.delete_topics(names).values() if (names := self._topics(admin)) else ():
             future.result(SECONDS)
         for future in admin.delete_acls([EVERY_ACL]).values():
             future.result(SECONDS)
+        deadline = time.monotonic() + SECONDS
+        while self._topics(admin) or bindings_of(admin, [None]):
+            assert time.monotonic() < deadline, "the broker still reports what was taken away"
+            time.sleep(0.1)
+
+    def _topics(self, admin: AdminClient) -> list[str]:
+        return [name for name in admin.list_topics(timeout=SECONDS).topics if not name.startswith("__")]
 
     def allow(self, principal: str, operation: AclOperation, topic: str) -> None:
         """One permission that no topology asks for."""
@@ -84,7 +75,6 @@ class PreparedCluster(SecuredCluster):
         """All these permissions but one, for a while."""
         lacking = [acl for acl in wanted if str(acl) != right]
         apply_acls(self.admin(), lacking, prune=True)
-        time.sleep(SETTLE_S)
         try:
             yield
         finally:
