@@ -49,6 +49,8 @@ LEADER_INTERVAL_S: Final = 0.2
 LAG_INTERVAL_S: Final = 1.0
 FETCH_BYTES_MAX: Final = 1 << 20
 """Of one topic-partition; a larger record comes all the same (KIP-74)."""
+METADATA_MAX_AGE_MS: Final = 30_000
+"""Whoever missed that a partition has another leader hears of it then; at 5 min workers once stood still as long."""
 GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
 SWITCH_INTERVAL_S: Final = 0.001
 
@@ -106,6 +108,7 @@ def build_app(topology: Topology, settings: Settings, give_up: Callable[[Streams
         PartitionAssignor=TaskAssignor,
         consumer_group_instance_id=settings.instance_id if settings.membership == "static" else None,
         consumer_max_fetch_size=FETCH_BYTES_MAX,
+        consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 3,
         broker_request_timeout=90.0,

@@ -10,6 +10,7 @@ StreamsError
 └── TransactionError          the outcome of one transaction
     ├── TransactionAborted    certain: nothing of it exists; may be retried from memory
     ├── TransactionUnknown    nobody knows: never retry from memory, read the log again
+    │   └── CallAbandoned     a call to Kafka did not come back
     └── TransactionFenced     another producer owns the transactional id, or the broker timed ours out
 """
 
@@ -65,6 +66,10 @@ class TransactionAborted(TransactionError):
 
 class TransactionUnknown(TransactionError):
     """The commit may or may not have happened: run the assignment sequence."""
+
+
+class CallAbandoned(TransactionUnknown):
+    """A blocking call did not come back in its time, and was given up with its thread."""
 
 
 class TransactionFenced(TransactionError):

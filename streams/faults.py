@@ -1,11 +1,13 @@
 """Fault points: where a test may have this process killed, between any two steps of a transaction or an assignment.
 
 `FSN_FAULT_POINT=rows:17` ends the process with SIGKILL when it reaches the step `rows` for the 17th time, whichever
-task does. Without the setting a point costs one call of an empty function. For the fault suite only.
+task does; `rows:17:block` blocks the thread there for ever, as librdkafka may (streams/blocking.py). Without the
+setting a point costs one call of an empty function. For tests only.
 """
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -21,27 +23,37 @@ Reach = Callable[[str], None]
 
 
 def fault_point(setting: str) -> Reach:
-    """What to call at each step; `setting` is `step:count`, or empty for nothing to happen.
+    """What to call at each step; `setting` is `step:count` or `step:count:block`, or empty for nothing to happen.
 
     Raises:
         ConfigurationError: no such step, or no count of 1 or more
     """
     if not setting:
         return _nothing
-    wanted, _, count = setting.partition(":")
+    wanted, count, fate = [*setting.split(":", 2), "", ""][:3]
     steps = (*TRANSACTION_STEPS, *ASSIGNMENT_STEPS)
-    if wanted not in steps or not count.isdecimal() or int(count) < 1:
-        raise ConfigurationError(f"FSN_FAULT_POINT is {setting!r}: it must be step:count, with a step of {steps}")
-    left = int(count)
+    if wanted not in steps or not count.isdecimal() or int(count) < 1 or fate not in {"", "block"}:
+        raise ConfigurationError(
+            f"FSN_FAULT_POINT is {setting!r}: it must be step:count or step:count:block, with a step of {steps}"
+        )
+    left, happens = int(count), _block if fate else _die
 
     def reach(step: str) -> None:
         nonlocal left
         if step == wanted:
             left -= 1
             if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                happens()
 
     return reach
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _block() -> None:
+    threading.Event().wait()
 
 
 def _nothing(_: str) -> None:

@@ -1,7 +1,7 @@
 """A worker's settings, from the environment (`FSN_…`) or by keyword; wrong ones fail at start, by name."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -9,6 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streams.errors import ConfigurationError
 from streams.security import ClientSettings, parse
+
+METADATA: Final = {"topic.metadata.refresh.interval.ms": 30_000}
+"""As often as the consumer asks (streams/app.py)."""
 
 
 class Settings(BaseSettings):
@@ -69,7 +72,7 @@ class Settings(BaseSettings):
     def client(self) -> ClientSettings:
         """librdkafka settings common to every client."""
         security = parse(self.security.get_secret_value())
-        return ClientSettings({"bootstrap.servers": self.brokers, "log_level": 3, **security})
+        return ClientSettings({"bootstrap.servers": self.brokers, "log_level": 3, **METADATA, **security})
 
 
 def read_settings(**overrides: Any) -> Settings:

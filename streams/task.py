@@ -7,8 +7,7 @@ Assignment, in this order, each step preventing a failure that was seen:
 4. seek
 5. process
 
-A batch: records in merge order, each on a savepoint → begin → outputs, changelog rows, manifest → offsets → commit →
-the local store, last and in one write. Written earlier it could be ahead of a transaction that never committed.
+A batch: records in merge order, each on a savepoint → its transaction (streams/commit.py).
 """
 
 import asyncio
@@ -19,10 +18,11 @@ from time import perf_counter
 from typing import Any, Final, Protocol, TypeVar
 
 from processors.step import ABSENT
-from schemas.topology_model import CHANGELOG
 from streams.assignment import committed_offsets, new_producer, restored_store, starting_offsets
 from streams.batch import Computed, compute
+from streams.blocking import BlockingCalls
 from streams.changelog import now_ms
+from streams.commit import commit
 from streams.errors import (
     LogIsNewer,
     StoreError,
@@ -30,7 +30,6 @@ from streams.errors import (
     TransactionAborted,
     TransactionError,
     TransactionFenced,
-    TransactionUnknown,
 )
 from streams.inbox import Inbox
 from streams.machine import (
@@ -47,7 +46,7 @@ from streams.machine import (
 from streams.pace import BulkPace
 from streams.runtime import Runtime
 from streams.store import LocalStore, StoreMeta
-from streams.transaction import TaskProducer
+from streams.transaction import CALL_TIMEOUT_S, TaskProducer
 from streams.unit import UnitOfWork
 
 log = logging.getLogger(__name__)
@@ -55,6 +54,9 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 ABORTS_BEFORE_RESTART: Final = 5
+COMMIT_LIMIT_S: Final = 3 * CALL_TIMEOUT_S
+"""Offsets and commit have one call's time each; more than that is a call that will never come back."""
+ASSIGN_LIMIT_S: Final = 5 * CALL_TIMEOUT_S
 RETRY_S: Final = 0.5
 RETRY_MAX_S: Final = 30.0
 
@@ -92,6 +94,7 @@ class Task:
         self._closed = asyncio.Event()
         self._failures = 0
         self._pace = BulkPace(runtime.urgency)
+        self._calls = BlockingCalls(f"transactions-{partition}")
         self._loop_task: asyncio.Task[None] | None = None
         self._producer: TaskProducer | None = None
         self._store: LocalStore | None = None
@@ -119,6 +122,7 @@ class Task:
         if self._loop_task is not None:
             await asyncio.gather(self._loop_task, return_exceptions=True)
         await asyncio.to_thread(self._release)
+        self._calls.close()
 
     async def _run(self) -> None:
         while not self._closed.is_set():
@@ -183,9 +187,9 @@ class Task:
         started = perf_counter()
         await asyncio.to_thread(self._release)
         runtime = self._runtime
-        self._producer = await asyncio.to_thread(new_producer, runtime, self.partition)
+        self._producer = await self._calls.run(new_producer, runtime, self.partition, limit_s=ASSIGN_LIMIT_S)
         runtime.reach("producer")
-        committed = await asyncio.to_thread(committed_offsets, runtime, self.partition)
+        committed = await self._calls.run(committed_offsets, runtime, self.partition, limit_s=ASSIGN_LIMIT_S)
         runtime.reach("positions")
         store, meta = await asyncio.to_thread(restored_store, runtime, self.partition, self._closed.is_set)
         self._store, self._meta = store, meta
@@ -296,43 +300,21 @@ class Task:
         return urgency.budget_s(now)
 
     async def _commit(self, computed: Computed) -> None:
+        producer, store, meta = self._producer, self._store, self._meta
+        assert producer is not None and store is not None and meta is not None
+        arguments = computed, producer, store, meta, self.partition, self._runtime.reach
         for attempt in range(ABORTS_BEFORE_RESTART):
             try:
-                await asyncio.to_thread(self._transact, computed)
+                self._meta = await self._calls.run(commit, *arguments, limit_s=COMMIT_LIMIT_S)
                 return
             except TransactionAborted as error:
                 self._runtime.metrics.transactions.labels("aborted").inc()
                 log.warning("task %d: transaction aborted, trying again: %s", self.partition, error)
-                await asyncio.to_thread(self._abort)
+                await self._calls.run(producer.abort, limit_s=COMMIT_LIMIT_S)
                 if self._closed.is_set():
                     raise _Closed from error
                 await asyncio.sleep(RETRY_S * attempt)
         raise TransactionError(f"aborted {ABORTS_BEFORE_RESTART} times")
-
-    def _transact(self, computed: Computed) -> None:
-        """begin → outputs → changelog → offsets → commit → local store."""
-        assert self._producer is not None and self._store is not None and self._meta is not None
-        producer, meta, reach = self._producer, self._meta, self._runtime.reach
-        reach("computed")
-        producer.begin()
-        reach("begun")
-        producer.send(computed.outputs)
-        reach("sent")
-        producer.send_rows(CHANGELOG, self.partition, computed.rows)
-        reach("rows")
-        producer.send_offsets(computed.offsets, self.partition)
-        reach("offsets")
-        position = producer.commit()
-        reach("committed")
-        if position is None:
-            raise TransactionUnknown("committed, but nobody said where in the changelog")
-        self._meta = StoreMeta(meta.changelog, meta.partitions, meta.layout, position, now_ms())
-        self._store.write(computed.rows, self._meta)
-        reach("stored")
-
-    def _abort(self) -> None:
-        assert self._producer is not None
-        self._producer.abort()
 
     def _measure(self, batch: Sequence[Any], counts: Counts, computed_s: float, committed_s: float) -> None:
         assert self._unit is not None

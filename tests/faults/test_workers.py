@@ -1,4 +1,4 @@
-"""Workers that freeze, restart one after the other, lose or spoil their tables, or find the disk full.
+"""Workers that block, freeze, restart one after the other, lose or spoil their tables, or find the disk full.
 
 One battle for all of them: each fault meets what the one before has left.
 """
@@ -10,11 +10,13 @@ import time
 
 import pytest
 
+from streams.task import COMMIT_LIMIT_S
 from tests.faults.battle import SESSION_S, Battle
 from tests.faults.test_kills import SEED
 
 FROZEN_S = 15.0
 """Longer than a session and longer than a transaction may last."""
+GIVEN_UP_WITHIN_S = COMMIT_LIMIT_S + 60
 DISK_BYTES = 300_000
 DISK_FULL_S = 10.0
 
@@ -90,7 +92,20 @@ def the_disk_is_full(battle):
     battle.tell(f"{name} has room again")
 
 
+def a_call_never_comes_back(battle):
+    """librdkafka blocks inside a transaction and heeds no time-out: the task gives the call up and begins again."""
+    name = battle.any()
+    assert battle.workers[name].stop() == 0, battle.story(f"{name} did not drain")
+    battle.start(name, fault_point="rows:20:block")
+    deadline = time.monotonic() + GIVEN_UP_WITHIN_S
+    while "its thread is given up" not in battle.workers[name].log_path.read_text():
+        assert time.monotonic() < deadline, battle.story(f"{name} has given up no call")
+        time.sleep(0.2)
+    battle.tell(f"{name} has given a call up")
+
+
 FAULTS = (
+    a_call_never_comes_back,
     a_zombie_comes_back,
     a_short_sleep,
     a_rolling_restart,

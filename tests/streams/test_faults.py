@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import threading
 
 import pytest
 
@@ -16,7 +17,9 @@ def test_without_a_setting_nothing_happens():
     assert [reach(step) for step in STEPS] == [None] * len(STEPS)
 
 
-@pytest.mark.parametrize("setting", ["rows", "rows:", "rows:0", "rows:-1", "rows:x", "nowhere:1", ":3"])
+@pytest.mark.parametrize(
+    "setting", ["rows", "rows:", "rows:0", "rows:-1", "rows:x", "nowhere:1", ":3", "rows:1:sleep", "rows:1:block:x"]
+)
 def test_a_wrong_setting_is_named(setting):
     with pytest.raises(ConfigurationError, match=f"FSN_FAULT_POINT is '{setting}'"):
         fault_point(setting)
@@ -28,6 +31,15 @@ def test_the_process_ends_when_it_reaches_the_step_so_many_times(step):
     child.start()
     child.join(30)
     assert child.exitcode == -signal.SIGKILL
+
+
+def test_or_its_thread_blocks_there_and_no_other():
+    reach = fault_point("rows:2:block")
+    thread = threading.Thread(target=lambda: [reach("rows"), reach("rows")], daemon=True)
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    reach("rows")
 
 
 def walk(step):
