@@ -86,7 +86,7 @@ def test_the_loss_of_every_broker_is_an_outage_for_who_takes_over(broker, leader
     broker.kill()
     lost_at = time.time() * 1000
     deadline = time.monotonic() + 20
-    while leader._rests_until < lost_at:  # noqa: SLF001 - what makes a later leader wait shows nowhere else
+    while leader._rests_until < lost_at:
         assert time.monotonic() < deadline
         leader.serve(leading=False)
         time.sleep(0.05)
