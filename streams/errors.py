@@ -5,6 +5,7 @@ StreamsError
 ├── LogIsNewer                the log holds what only a newer FSN can read: ends the worker
 ├── RestoreError              the changelog cannot be read to its end
 ├── StoreError                the local store cannot be read
+├── HangingTransaction        Kafka lost the end of a transaction: names where, and the mend
 ├── RepartitionError          a run cannot be carried to other partitions as it is
 ├── OutputTooLarge            an output or changelog row would exceed its topic's limit (names the input)
 └── TransactionError          the outcome of one transaction
@@ -37,6 +38,12 @@ class RestoreError(StreamsError):
 
 class StoreError(StreamsError):
     """The local store cannot be read: drop the task and rebuild it."""
+
+
+class HangingTransaction(StreamsError):
+    """A transaction that its coordinator has ended is still open in the log."""
+
+    retriable = True
 
 
 class RepartitionError(StreamsError):

@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import Any, Final, Protocol, TypeVar
 
 from processors.step import ABSENT
-from streams.assignment import committed_offsets, new_producer, restored_store, starting_offsets
+from streams.assignment import check_ended, committed_offsets, new_producer, restored_store, starting_offsets
 from streams.batch import Computed, compute
 from streams.blocking import BlockingCalls
 from streams.changelog import now_ms
@@ -189,6 +189,7 @@ class Task:
         runtime = self._runtime
         self._producer = await self._calls.run(new_producer, runtime, self.partition, limit_s=ASSIGN_LIMIT_S)
         runtime.reach("producer")
+        await self._calls.run(check_ended, runtime, self.partition, limit_s=ASSIGN_LIMIT_S)
         committed = await self._calls.run(committed_offsets, runtime, self.partition, limit_s=ASSIGN_LIMIT_S)
         runtime.reach("positions")
         store, meta = await asyncio.to_thread(restored_store, runtime, self.partition, self._closed.is_set)

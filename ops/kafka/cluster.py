@@ -114,8 +114,6 @@ class Broker(Child):
             # A group of tests must not wait 3 s for members that never come, nor a member 6 s to be let go of.
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 1_000,
-            # How often time-outs are looked for: Kafka's 10 s would make each zombie's transaction last twice as long.
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1_000,
             "num.network.threads": 2,
             "num.io.threads": 4,
             **self._cluster.settings,

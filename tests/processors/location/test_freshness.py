@@ -112,6 +112,43 @@ def test_a_feed_s_own_limit_goes_before_its_partner_s():
     assert [entry[2] for entry in told(bench)] == [False, True]
 
 
+def test_what_was_said_in_an_outage_counts_when_time_catches_up():
+    bench = yard()
+    say(bench, heartbeat(NOON))
+    for minutes in (1, 6, 11):
+        bench.event_at = NOON + minutes * 60_000
+        say(bench, heartbeat(bench.event_at))
+    last = NOON + 11 * 60_000
+    told(bench)
+    bench.tick(NOON + LIMIT + 1)
+    assert told(bench) == []
+    bench.tick(last + LIMIT)
+    assert told(bench) == []
+    bench.tick(last + LIMIT + 1)
+    assert told(bench) == [("wms", LIMIT + 1, True, last - NOON + LIMIT + 1)]
+
+
+def test_in_an_outage_others_are_told_every_half_minute_of_the_feed_s_time():
+    bench = yard()
+    for seconds in range(0, 70, 10):
+        bench.event_at = NOON + seconds * 1_000
+        say(bench, heartbeat(bench.event_at))
+    assert [-age for _, age, _, _ in told(bench)] == [0, 30_000, 60_000]
+
+
+def test_a_fast_clock_keeps_a_feed_fresh_until_the_next_tick_only():
+    bench = yard()
+    bench.event_at = NOON + 4 * LIMIT
+    say(bench, heartbeat(bench.event_at))
+    assert told(bench) == [("wms", -4 * LIMIT, False, 0)]
+    bench.tick(NOON + 1_000)
+    assert told(bench) == [("wms", 0, False, 1_000)]
+    bench.tick(NOON + 1_000 + LIMIT)
+    assert told(bench) == []
+    bench.tick(NOON + 1_001 + LIMIT)
+    assert told(bench) == [("wms", LIMIT + 1, True, LIMIT + 1_001)]
+
+
 def test_the_freshest_feed_has_the_last_word():
     bench = yard()
     say(bench, heartbeat(NOON))
