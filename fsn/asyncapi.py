@@ -3,7 +3,8 @@
 In: the topology, the registry of schemas, a version and where the brokers are. Out: the document as plain values, or
 as YAML. A channel is a topic that is not internal; its messages are the record types it carries, each with its latest
 Avro schema. Operations are seen from FSN, as AsyncAPI wants it: it receives what outsiders send. Only what binds an
-outsider is said: key, headers of signed topics, partitions, how long and how large.
+outsider is said: key, headers, partitions, how long and how large. Headers of what FSN sends are those of CloudEvents;
+what it receives may have them, and on signed topics must have a signature.
 """
 
 from collections.abc import Iterable
@@ -14,11 +15,13 @@ import yaml
 from schemas.registry import Registry, SchemaVersion, record_types
 from schemas.topology_model import DEAD_LETTERS, NETWORK, TopicSpec, Topology
 from streams.admin import topic_config
+from streams.cloudevents import CONTENT_TYPE, TRACEPARENT, source_of
 from streams.signatures import KEY_ID_HEADER, SIGNATURE_HEADER
 
 AVRO: Final = "application/vnd.apache.avro;version=1.9.0"
 BINDING: Final = "0.5.0"
 _SIGNED: Final = "SignatureHeaders"
+_EVENT: Final = "CloudEventHeaders"
 _ABOUT: Final = (
     "What outsiders may write to FSN and read from it. Operations are seen from FSN: it receives what you send. Values "
     "are Avro in Confluent wire format: 0x00, the schema id as a big-endian 32-bit integer, then the Avro body; a topic "
@@ -47,7 +50,7 @@ def document(
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
-        "defaultContentType": "application/avro",
+        "defaultContentType": CONTENT_TYPE,
         "servers": _servers(brokers, security),
         "channels": {topic.name: _channel(topology, topic, records) for topic in topics},
         "operations": {name: operation for topic in topics for name, operation in _operations(topology, topic)},
@@ -55,6 +58,7 @@ def document(
             "schemas": {
                 **{name: {"schemaFormat": AVRO, "schema": known.schema} for name, known in records.items()},
                 _SIGNED: _signature_headers(),
+                _EVENT: _event_headers(topology.app),
             }
         },
     }
@@ -76,7 +80,7 @@ def _channel(topology: Topology, topic: TopicSpec, records: dict[str, SchemaVers
     return {
         "address": topic.name,
         "description": _described(topology, topic),
-        "messages": {name: _message(topic, records[name]) for name in topic.records},
+        "messages": {name: _message(topology, topic, records[name]) for name in topic.records},
         "bindings": {
             "kafka": {
                 "partitions": topic.partitions,
@@ -115,13 +119,12 @@ def _described(topology: Topology, topic: TopicSpec) -> str:
     return " ".join(said)
 
 
-def _message(topic: TopicSpec, version: SchemaVersion) -> dict[str, Any]:
-    signed = {"headers": _reference(_SIGNED)} if topic.signed == "required" else {}
+def _message(topology: Topology, topic: TopicSpec, version: SchemaVersion) -> dict[str, Any]:
     return {
         "name": version.full_name,
         "title": version.record,
         "description": version.schema["doc"],
-        **signed,
+        **_headers(topology, topic, version),
         "payload": _reference(version.record),
         "bindings": {
             "kafka": {
@@ -133,6 +136,13 @@ def _message(topic: TopicSpec, version: SchemaVersion) -> dict[str, Any]:
             }
         },
     }
+
+
+def _headers(topology: Topology, topic: TopicSpec, version: SchemaVersion) -> dict[str, Any]:
+    if topic.name in topology.worker_reads:
+        return {"headers": _reference(_SIGNED)} if topic.signed == "required" else {}
+    kind = {"type": "object", "properties": {"ce_type": {"const": version.full_name}}}
+    return {"headers": {"allOf": [_reference(_EVENT), kind]}}
 
 
 def _operations(topology: Topology, topic: TopicSpec) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -157,6 +167,32 @@ def _signature_headers() -> dict[str, Any]:
                 "type": "string",
                 "format": "binary",
                 "description": "HMAC-SHA256 under that key over topic | key | value, joined by |: the raw 32 bytes.",
+            },
+            TRACEPARENT: {"type": "string", "description": "W3C trace context, if you have one: it is continued."},
+        },
+        "description": "CloudEvents headers (ce_specversion, ce_id, …) may stand beside them.",
+    }
+
+
+def _event_headers(app: str) -> dict[str, Any]:
+    """CloudEvents 1.0 in Kafka's binary mode; ce_time is missing where the Kafka timestamp is no instant."""
+    return {
+        "type": "object",
+        "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "content-type", TRACEPARENT],
+        "properties": {
+            "ce_specversion": {"const": "1.0"},
+            "ce_id": {
+                "type": "string",
+                "description": "topic|partition|offset|timestamp of the record the task was at, and a number: unique, "
+                "and the same when the transaction is replayed.",
+            },
+            "ce_source": {"const": source_of(app)},
+            "ce_type": {"type": "string", "description": "The record's full name."},
+            "ce_time": {"type": "string", "format": "date-time", "description": "The record's Kafka timestamp."},
+            "content-type": {"const": CONTENT_TYPE},
+            TRACEPARENT: {
+                "type": "string",
+                "description": "W3C trace context; of what caused the record, if it had one.",
             },
         },
     }

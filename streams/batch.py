@@ -68,7 +68,8 @@ def compute(
         rows = _finish(processed, ranges, machine, unit, counts)
     manifest = _manifest(unit, ranges, app=app, partition=partition, strict=strict)
     key = str(partition).encode()
-    unit.outputs.append(Output(MANIFESTS, key, codec.encode(manifest), unit.event_at, partition))
+    headers, _ = unit.envelope(MANIFESTS, manifest)
+    unit.outputs.append(Output(MANIFESTS, key, codec.encode(manifest), unit.event_at, partition, headers))
     offsets = {topic: last + 1 for topic, (_, last) in ranges.items()}
     return Computed(done, counts, unit.outputs, rows, offsets)
 

@@ -19,6 +19,7 @@ from schemas.errors import SchemaError, UnknownSchemaError
 from schemas.records.engine import Tick
 from schemas.records.network import NetworkChanged
 from schemas.topology import Topology
+from streams.cloudevents import size_of
 from streams.deadletters import FORWARDED_HEADER, DeadLetterSealer, position_of
 from streams.errors import LogIsNewer, OutputTooLarge, StreamsError
 from streams.partitioner import Partitioner
@@ -252,7 +253,7 @@ class Machine:
                 Reason.WRONG_PARTITION, "forwarded once already and wrong again: check the topic's partitions"
             )
         headers += ((FORWARDED_HEADER, str(raw.partition).encode()),)
-        around = len(raw.key) + sum(len(name) + len(value or b"") for name, value in headers)
+        around = len(raw.key) + size_of(headers)
         unit.check_size(raw.topic, len(raw.value or b"") + around)
         counts.forwarded += 1
         unit.outputs.append(Output(raw.topic, raw.key, raw.value, raw.timestamp, self._partition_of(raw.key), headers))

@@ -3,10 +3,11 @@
 In: path parameters and bodies as they came, undecoded text. Out: an `Answer`, status and JSON body in the registry's
 own words, so that any standard deserializer reads FSN's topics with the worker's web port as its registry. Subjects
 are `<topic>-<full record name>` (TopicRecordNameStrategy), for every topic of the topology. Nothing is ever written:
-`look_up` asks under which id a schema is known, as serializers do that must not register.
+`look_up` asks under which id a schema is known, as serializers do that must not register; `register` answers those that
+always do with the id the schema has, and refuses every other.
 
 Refused as the registry refuses: 40401 unknown subject, 40402 unknown version, 40403 unknown schema, 42201 what is no
-schema, 42202 what is no version number.
+schema, 42202 what is no version number, 42205 a schema that would be new.
 """
 
 import json
@@ -43,6 +44,11 @@ class RegistryPages:
         version = self._by_id(schema_id)
         return _no_schema(schema_id) if version is None else _answer({"schema": version.text})
 
+    def plain_schema(self, schema_id: str) -> Answer:
+        """GET /schemas/ids/{id}/schema: the schema alone."""
+        version = self._by_id(schema_id)
+        return _no_schema(schema_id) if version is None else Answer(200, version.text.encode())
+
     def places(self, schema_id: str) -> Answer:
         """GET /schemas/ids/{id}/versions: the subjects an id stands under, with its version there."""
         version = self._by_id(schema_id)
@@ -67,11 +73,29 @@ class RegistryPages:
 
     def version(self, subject: str, number: str) -> Answer:
         """GET /subjects/{subject}/versions/{version}: one version, or `latest`."""
+        found = self._version(subject, number)
+        return found if isinstance(found, Answer) else _answer(_shown(subject, found))
+
+    def version_schema(self, subject: str, number: str) -> Answer:
+        """GET /subjects/{subject}/versions/{version}/schema: its schema alone."""
+        found = self._version(subject, number)
+        return found if isinstance(found, Answer) else Answer(200, found.text.encode())
+
+    def register(self, subject: str, body: bytes) -> Answer:
+        """POST /subjects/{subject}/versions: the id of a schema that the subject has already; nothing is registered."""
+        found = self._looked_up(subject, body)
+        if isinstance(found, SchemaVersion):
+            return _answer({"id": found.id})
+        if subject in self._subjects and found.status == 404:
+            return _error(42205, f"Subject {subject} is in read-only mode: only its own schemas are known here")
+        return found
+
+    def _version(self, subject: str, number: str) -> SchemaVersion | Answer:
         versions = self._subjects.get(subject)
         if versions is None:
             return _no_subject(subject)
         if number in {"latest", "-1"}:
-            return _answer(_shown(subject, versions[-1]))
+            return versions[-1]
         if not _is_number(number) or not 1 <= int(number) <= _VERSION_MAX:
             return _error(
                 42202,
@@ -79,10 +103,14 @@ class RegistryPages:
                 'Allowed values are between [1, 2^31-1] and the string "latest"',
             )
         found = next((known for known in versions if known.version == int(number)), None)
-        return _error(40402, f"Version {number} not found.") if found is None else _answer(_shown(subject, found))
+        return _error(40402, f"Version {number} not found.") if found is None else found
 
     def look_up(self, subject: str, body: bytes) -> Answer:
         """POST /subjects/{subject}: the version this schema is in a subject; `{"schema": "<its JSON>"}` asks."""
+        found = self._looked_up(subject, body)
+        return found if isinstance(found, Answer) else _answer(_shown(subject, found))
+
+    def _looked_up(self, subject: str, body: bytes) -> SchemaVersion | Answer:
         versions = self._subjects.get(subject)
         if versions is None:
             return _no_subject(subject)
@@ -91,7 +119,7 @@ class RegistryPages:
         except (ValueError, TypeError, LookupError, RecursionError):
             return _error(42201, 'Invalid schema: send {"schema": "<an Avro schema as JSON>"}')
         found = next((known for known in versions if known.schema == wanted), None)
-        return _error(40403, "Schema not found") if found is None else _answer(_shown(subject, found))
+        return _error(40403, "Schema not found") if found is None else found
 
     def _by_id(self, schema_id: str) -> SchemaVersion | None:
         try:

@@ -16,6 +16,7 @@ from processors.step import ABSENT, Source, Stage, Table
 from schemas.codec import Codec
 from schemas.records.base import Record
 from schemas.topology import Topology
+from streams.cloudevents import BARE, Cause, Envelope, Envelopes, Headers, cause_of
 from streams.errors import OutputTooLarge, StoreError, StreamsError
 from streams.store import parse_timer_key, timer_key
 
@@ -47,7 +48,7 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     value: bytes
     timestamp: int
     partition: int | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Headers = ()
 
 
 class _TableState:
@@ -81,7 +82,11 @@ class UnitOfWork:
         self.key = ""
         self.signer: str | None = None
         self.network = Network()
-        self._topic, self._partition, self._offset = "", 0, -1
+        self._raw: Any = None
+        self._occasion: object = None
+        self._cause: Cause | None = None
+        self._envelopes = Envelopes(topology.app, codec.registry)
+        self._internal = frozenset(name for name, spec in topology.topics.items() if spec.internal)
         self._encode = codec.encode
         self._store = store
         self._partitions = topology.partitions
@@ -111,7 +116,7 @@ class UnitOfWork:
     @property
     def source(self) -> Source:
         """Where the record was read."""
-        return Source(self._topic, self._partition, self._offset)
+        return Source(self._raw.topic, self._raw.partition, self._raw.offset)
 
     def get(self, table: Table[Any], key: str) -> Any:
         """The row under this key, or ABSENT."""
@@ -135,16 +140,17 @@ class UnitOfWork:
     def emit(self, topic: str, key: str, record: Record) -> None:
         """Send a record to the partition of its key."""
         value, raw_key = self._encode(record), key.encode()
-        if len(value) + len(raw_key) > self._limits[topic]:
-            raise OutputTooLarge(topic, len(value) + len(raw_key), self._limits[topic])
-        self.outputs.append(Output(topic, raw_key, value, self.event_at))
+        headers, around = self.envelope(topic, record)
+        self.check_size(topic, len(value) + len(raw_key) + around)
+        self.outputs.append(Output(topic, raw_key, value, self.event_at, None, headers))
 
     def broadcast(self, topic: str, key: str, record: Record) -> None:
         """Send a record to every partition of a broadcast topic."""
         raw_key, value = key.encode(), self._encode(record)
-        self.check_size(topic, len(value) + len(raw_key))
         for partition in range(self._partitions):
-            self.outputs.append(Output(topic, raw_key, value, self.event_at, partition))
+            headers, around = self.envelope(topic, record)
+            self.check_size(topic, len(value) + len(raw_key) + around)
+            self.outputs.append(Output(topic, raw_key, value, self.event_at, partition, headers))
 
     def wake(self, due_at: int, kind: str, key: str) -> None:
         """Set a timer; one that is due already fires on the next tick."""
@@ -162,7 +168,7 @@ class UnitOfWork:
         """Set a savepoint and look at the next record."""
         self._journal.clear()
         self._outputs_saved = len(self.outputs)
-        self._topic, self._partition, self._offset = raw.topic, raw.partition, raw.offset
+        self._raw, self._occasion, self._cause = raw, None, None
         self.event_at = raw.timestamp
         if not self.ticked_at:
             self.now_at = raw.timestamp
@@ -171,7 +177,7 @@ class UnitOfWork:
 
     def begin_timer(self, raw: Any, due: tuple[int, str, str]) -> None:
         """Set a savepoint and look at a due timer, which is gone from now on; its source is the tick."""
-        self._topic, self._partition, self._offset = raw.topic, raw.partition, raw.offset
+        self._raw, self._occasion, self._cause = raw, due, None
         self._timers[due] = False
         self._journal.clear()
         self._outputs_saved = len(self.outputs)
@@ -221,6 +227,7 @@ class UnitOfWork:
 
     def project(self) -> Iterator[tuple[str, Exception]]:
         """End of the batch: let every changed row show itself once; yields `table|key` and error of one that fails."""
+        self._occasion, self._cause = "batch", None  # many records may have changed a row: none of their traces goes on
         for state in self._tables.values():
             if state.project is None:
                 continue
@@ -294,6 +301,15 @@ class UnitOfWork:
             for name, count in state.gauges:
                 added = 0 if row is ABSENT else count(row)
                 self._moves[name] += added - (0 if before is ABSENT else count(before))
+
+    def envelope(self, topic: str, record: Record) -> Envelope:
+        """The headers of the next output; none on internal topics."""
+        if topic in self._internal:
+            return BARE
+        cause = self._cause
+        if cause is None:
+            cause = self._cause = cause_of(self._raw, self._occasion)
+        return self._envelopes.wrap(type(record), cause, number=len(self.outputs), timestamp=self.event_at)
 
     def check_size(self, topic: str, size: int) -> None:
         """Raise OutputTooLarge when key, value and headers of this size exceed what their topic takes."""

@@ -42,6 +42,10 @@ def _add_registry(app: Any, pages: RegistryPages) -> None:
     async def schema(web: Any, request: Any, schema_id: str) -> Any:
         return _sent(web, pages.schema(schema_id))
 
+    @app.page("/schemas/ids/{schema_id}/schema")
+    async def plain_schema(web: Any, request: Any, schema_id: str) -> Any:
+        return _sent(web, pages.plain_schema(schema_id))
+
     @app.page("/schemas/ids/{schema_id}/versions")
     async def schema_places(web: Any, request: Any, schema_id: str) -> Any:
         return _sent(web, pages.places(schema_id))
@@ -56,12 +60,20 @@ def _add_registry(app: Any, pages: RegistryPages) -> None:
             return _sent(self, pages.look_up(subject, await request.read()))
 
     @app.page("/subjects/{subject}/versions")
-    async def versions(web: Any, request: Any, subject: str) -> Any:
-        return _sent(web, pages.versions(subject))
+    class SubjectVersions(View):
+        async def get(self, request: Any, subject: str) -> Any:
+            return _sent(self, pages.versions(subject))
+
+        async def post(self, request: Any, subject: str) -> Any:
+            return _sent(self, pages.register(subject, await request.read()))
 
     @app.page("/subjects/{subject}/versions/{version}")
     async def version(web: Any, request: Any, subject: str, version: str) -> Any:
         return _sent(web, pages.version(subject, version))
+
+    @app.page("/subjects/{subject}/versions/{version}/schema")
+    async def version_schema(web: Any, request: Any, subject: str, version: str) -> Any:
+        return _sent(web, pages.version_schema(subject, version))
 
 
 def _sent(web: Any, answer: Answer) -> Any:

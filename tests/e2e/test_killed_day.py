@@ -6,6 +6,7 @@ which shares no code with processors, engine or generator. Then every task is re
 
 import random
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,8 @@ def test_every_task_replays_byte_for_byte_from_its_manifests(killed_day):
     network.add([(raw.offset, raw.timestamp, codec.decode(raw.value)) for raw in raws(brokers, "network", 1)[0]])
     logs = {topic: raws(brokers, topic, topology.partitions) for topic in topology.source_topics}
     manifests = raws(brokers, "task-manifests", topology.partitions)
+    shown = {name for name in topology.worker_writes - topology.worker_reads if not topology.topics[name].internal}
+    replayed = Counter()
     for partition in range(topology.partitions):
         outcome = list(
             replay(
@@ -116,3 +119,12 @@ def test_every_task_replays_byte_for_byte_from_its_manifests(killed_day):
         assert len(outcome) > 20
         differing = [transaction.recorded.number for transaction in outcome if not transaction.matches]
         assert differing == []
+        replayed.update(
+            (output.topic, output.key, output.value, output.timestamp, output.headers)
+            for transaction in outcome
+            for output in transaction.computed.outputs
+            if output.topic in shown
+        )
+    written = [raw for topic in shown for log in raws(brokers, topic, topology.partitions).values() for raw in log]
+    assert len({dict(raw.headers)["ce_id"] for raw in written}) == len(written) > 1_000
+    assert replayed == Counter((raw.topic, raw.key, raw.value, raw.timestamp, raw.headers) for raw in written)

@@ -15,10 +15,15 @@ from typer.testing import CliRunner
 from fsn import topology as commands
 from fsn.asyncapi import document, text
 from fsn.schemas import package_version
+from processors.pipeline import STAGES
 from schemas.codec import Codec
+from schemas.records.operations import ReviewItem
 from schemas.records.orders import OrderCancelled
 from schemas.registry import bundled
 from schemas.topology import load, parse
+from streams.machine import ENGINE_STAGE, Raw
+from streams.testing import MemoryStore
+from streams.unit import UnitOfWork
 
 ROOT = Path(__file__).parents[2]
 TOPOLOGY = load(ROOT / "topology.yaml")
@@ -92,10 +97,25 @@ def test_the_schema_of_a_payload_reads_what_fsn_writes():
     assert fields == msgspec.structs.asdict(cancelled)
 
 
-def test_only_signed_topics_ask_for_headers():
-    for topic in DOCUMENT["channels"]:
-        for message in DOCUMENT["channels"][topic]["messages"].values():
-            assert ("headers" in message) is (TOPOLOGY.topics[topic].signed == "required")
+def test_signed_topics_ask_for_headers_and_what_fsn_sends_has_them():
+    for topic, channel in DOCUMENT["channels"].items():
+        for message in channel["messages"].values():
+            if f"send-{topic}" in DOCUMENT["operations"]:
+                assert message["headers"]["allOf"][0] == {"$ref": "#/components/schemas/CloudEventHeaders"}
+            else:
+                assert ("headers" in message) is (TOPOLOGY.topics[topic].signed == "required")
+
+
+def test_the_headers_of_what_a_worker_writes_are_those_described():
+    unit = UnitOfWork(TOPOLOGY, (ENGINE_STAGE, *STAGES), Codec(), MemoryStore())
+    unit.begin_record(Raw("orders", 0, 1, 1_700_000_000_000, b"k", b"v"))
+    unit.emit("review-queue", "acme|web|1", ReviewItem("id", "acme|web|1", "UNMAPPED_LINE", "why", "open", 1))
+    headers = {name: value.decode() for name, value in unit.outputs[0].headers}
+    described = copy.deepcopy(DOCUMENT["channels"]["review-queue"]["messages"]["ReviewItem"]["headers"]["allOf"])
+    schema = {"allOf": [resolve(described[0]["$ref"]), described[1]], "additionalProperties": True}
+    assert [error.message for error in Draft7Validator(schema).iter_errors(headers)] == []
+    assert set(headers) == set(resolve(described[0]["$ref"])["properties"])
+    assert not Draft7Validator(schema).is_valid({**headers, "ce_type": "fsn.orders.OrderPlaced"})
 
 
 def test_fsn_receives_what_stages_read_and_sends_what_they_emit():

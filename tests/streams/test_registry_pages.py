@@ -71,6 +71,25 @@ def test_a_schema_is_looked_up_however_it_is_spaced():
     assert said(PAGES.look_up(ORDERS, asks(json.dumps(PLACED.schema, indent=4))))[1]["id"] == PLACED.id
 
 
+def test_a_schema_is_had_alone():
+    for answer in (PAGES.plain_schema(str(PLACED.id)), PAGES.version_schema(ORDERS, "latest")):
+        assert said(answer) == (200, PLACED.schema)
+    assert said(PAGES.plain_schema("0"))[1]["error_code"] == 40403
+    assert said(PAGES.version_schema(ORDERS, "2"))[1]["error_code"] == 40402
+
+
+def test_who_registers_what_is_known_gets_its_id_and_nothing_new_is_taken():
+    assert said(PAGES.register(ORDERS, asks(PLACED.schema))) == (200, {"id": PLACED.id})
+    for subject, body, code in (
+        (ORDERS, asks(TICK.schema), 42205),
+        ("no-such-subject", asks(PLACED.schema), 40401),
+        (ORDERS, b"no schema", 42201),
+    ):
+        status, answer = said(PAGES.register(subject, body))
+        assert (status, answer["error_code"]) == (code // 100, code)
+    assert said(PAGES.versions(ORDERS)) == (200, [1])
+
+
 def test_other_ids_are_shown_where_another_registry_gave_them_out():
     ids = {(known.record, known.version): known.id + 700 for known in bundled().versions}
     pages = RegistryPages(bundled(ids), load("topology.yaml"))

@@ -50,6 +50,17 @@ def test_every_transaction_replays_to_the_same_bytes():
             assert all(transaction.matches for transaction in outcome)
 
 
+def test_headers_replay_too():
+    driver = recorded_run(1)
+    recorded = [raw.headers for part in range(4) for raw in driver.logs["dead-letters", part]]
+    replayed_outputs = [
+        output for part in range(4) for step in replayed(driver, part) for output in step.computed.outputs
+    ]
+    again = [output.headers for output in replayed_outputs if output.topic == "dead-letters"]
+    assert sorted(again) == sorted(recorded)
+    assert len(set(again)) == len(again) > 20
+
+
 def test_ticks_that_leave_timers_for_later_ones_replay_too(monkeypatch):
     monkeypatch.setattr("streams.unit.TIMERS_PER_TICK", 1)
     driver = recorded_run(3)

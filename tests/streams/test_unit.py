@@ -4,6 +4,7 @@ import pytest
 
 from schemas.codec import Codec
 from schemas.records.engine import Tick
+from schemas.records.operations import OperationalAlert
 from schemas.topology import load
 from streams.errors import OutputTooLarge
 from streams.machine import ENGINE_STAGE, Raw
@@ -31,11 +32,15 @@ def longest(value_bytes):
     return "k" * (LIMIT - value_bytes)
 
 
-def test_an_output_is_measured_with_its_key(unit):
-    size = len(Codec().encode(Tick(1)))
-    unit.emit("stock-snapshots", longest(size), Tick(1))
+def test_an_output_is_measured_with_its_key_and_headers(unit):
+    alert = OperationalAlert("id", "acme|v1", "CLOSED", 0, 1, "", "open", 1)
+    unit.emit("stock-snapshots", "k", alert)
+    headers = sum(len(name) + len(value) for name, value in unit.outputs[0].headers)
+    longest_key = longest(len(Codec().encode(alert)) + headers)
+    unit.emit("stock-snapshots", longest_key, alert)
+    assert len(unit.outputs[1].headers) == len(unit.outputs[0].headers) > 0
     with pytest.raises(OutputTooLarge, match=f"a record of {LIMIT + 1} bytes for stock-snapshots"):
-        unit.emit("stock-snapshots", longest(size) + "k", Tick(1))
+        unit.emit("stock-snapshots", longest_key + "k", alert)
 
 
 def test_a_broadcast_is_measured_with_its_key(unit):
