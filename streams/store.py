@@ -13,7 +13,7 @@ from shutil import rmtree
 from typing import Final, cast
 
 import msgspec
-from rocksdict import Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import BlockBasedOptions, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
 from streams.errors import StoreError
 
@@ -24,6 +24,7 @@ LAYOUT_VERSION: Final = 1
 META_KEY: Final = b"!meta"
 TIMER_PREFIX: Final = b"~"
 DUE_DIGITS: Final = 16
+BLOOM_BITS_PER_ROW: Final = 10
 
 
 class StoreMeta(msgspec.Struct, frozen=True):
@@ -61,6 +62,11 @@ class LocalStore:
         options.set_write_buffer_size(16 << 20)
         options.set_max_write_buffer_number(2)
         options.set_keep_log_file_num(2)
+        options.set_compression_type(DBCompressionType.lz4())
+        tables = BlockBasedOptions()
+        # A row lies in one of several files: without this each of them is searched, 24 µs a row instead of 10 (decision 12).
+        tables.set_bloom_filter(BLOOM_BITS_PER_ROW, False)  # noqa: FBT003 - rocksdict takes it by position: whole filters
+        options.set_block_based_table_factory(tables)
         self._db = Rdict(str(path), options=options)
         # The changelog is the durable copy: a store behind it after a power cut is restored from it.
         self._logged, self._unlogged = WriteOptions(), WriteOptions()
