@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.harness import TOPOLOGY, BenchError, topology
 from confluent_kafka import Consumer, TopicPartition
+
+from bench.harness import TOPOLOGY, BenchError, topology
 from fsn.processes import WorkerProcess
 from ops.kafka.cluster import Cluster
 from streams.admin import apply

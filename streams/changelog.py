@@ -135,7 +135,9 @@ async def _apply(
     writing = asyncio.ensure_future(asyncio.sleep(0))
     try:
         while True:
-            ended = found_ended(consumer, source)  # known before the records are taken: what it speaks of was taken then
+            ended = found_ended(
+                consumer, source
+            )  # known before the records are taken: what it speaks of was taken then
             fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=CONSUME_RECORDS_MAX)
             records = [record for batch in fetched.values() for record in batch]
             if records:

@@ -65,7 +65,7 @@ class LocalStore:
         options.set_compression_type(DBCompressionType.lz4())
         tables = BlockBasedOptions()
         # A row lies in one of several files: without this each of them is searched, 24 µs a row instead of 10 (decision 12).
-        tables.set_bloom_filter(BLOOM_BITS_PER_ROW, False)  # noqa: FBT003 - rocksdict takes it by position: whole filters
+        tables.set_bloom_filter(BLOOM_BITS_PER_ROW, False)
         options.set_block_based_table_factory(tables)
         self._db = Rdict(str(path), options=options)
         # The changelog is the durable copy: a store behind it after a power cut is restored from it.

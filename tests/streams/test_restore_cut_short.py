@@ -52,17 +52,16 @@ def row(number, step):
 
 
 def folded(written, position):
-    rows = {}
-    for offset, key, value in written:
-        if offset < position:
-            rows[key] = value
+    rows = {key: value for offset, key, value in written if offset < position}
     return {key: value for key, value in rows.items() if value is not None}
 
 
 def restored(broker, topic, path, **settings):
     store = LocalStore(path)
     try:
-        return restore({"bootstrap.servers": broker}, store, store.meta() or EPOCH, topic=topic, partition=0, **settings)
+        return restore(
+            {"bootstrap.servers": broker}, store, store.meta() or EPOCH, topic=topic, partition=0, **settings
+        )
     finally:
         store.close()
 
