@@ -70,7 +70,7 @@ class LocalStore:
         self._db = Rdict(str(path), options=options)
         # The changelog is the durable copy: a store behind it after a power cut is restored from it.
         self._logged, self._unlogged = WriteOptions(), WriteOptions()
-        self._unlogged.disable_wal = True
+        self._unlogged.disable_wal = True  # type: ignore[method-assign, assignment]  # a property; its stub says method
         self.get = self._db.get
 
     def meta(self) -> StoreMeta | None:
