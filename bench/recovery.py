@@ -60,11 +60,12 @@ def main() -> int:
     parser.add_argument("--only", choices=sorted(PARTS), help="measure one part")
     chosen = parser.parse_args()
     console = Console(stderr=True, highlight=False)
-    started = time.time()
+    started, about = time.time(), _about()
     names = [chosen.only] if chosen.only else list(PARTS)
     parts = {name: PARTS[name](chosen.quick, lambda line: console.print(f"  {line}", markup=False)) for name in names}
+    about["seconds"] = round(time.time() - started)
     whole = not chosen.quick and not chosen.only
-    document = {**parts, "targets": judged(parts), "about": _about(started)}
+    document = {**parts, "targets": judged(parts), "about": about}
     name = "restore" if whole else "-".join(filter(None, ("restore", "quick" if chosen.quick else "", chosen.only)))
     path = write(document, name)
     if whole:
@@ -90,7 +91,7 @@ def table(document: Mapping[str, Any]) -> str:
     """The figures as Markdown."""
     about = document["about"]
     what = about["machine"]
-    where = f"{what['cores']} cores ({what['cpu']}), load {what['load_1m']} at the end, Python {what['python']}"
+    where = f"{what['cores']} cores ({what['cpu']}), load {what['load_1m']} at the start, Python {what['python']}"
     lines = [
         f"{about['started_at']}, commit {about['commit']}: {where}; medians.",
         "",
@@ -104,14 +105,13 @@ def table(document: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _about(started: float) -> dict[str, Any]:
+def _about() -> dict[str, Any]:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
     return {
-        "started_at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(started)),
+        "started_at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "commit": commit or "unknown",
-        "seconds": round(time.time() - started),
         "machine": machine(),
     }
 

@@ -147,14 +147,15 @@ async def _apply(
                     f"the broker sent nothing of {source.topic}/{source.partition} for {SILENCE_MAX_S:.0f} s"
                 )
             position = await consumer.position(source)
-            if records or position != meta.position:
+            finished = position >= end or (ended and not records)
+            if records or finished:
                 meta = StoreMeta(meta.changelog, meta.partitions, meta.layout, position, now_ms())
                 rows = [(record.key, record.value) for record in records]
                 await writing  # in this order: the position may never be ahead of a row
                 writing = asyncio.ensure_future(asyncio.to_thread(store.write, rows, meta, logged=False))
                 if progress is not None:
                     progress(position, end)
-            if position >= end or (ended and not records) or should_stop():
+            if finished or should_stop():
                 return meta
     finally:
         await writing

@@ -129,9 +129,11 @@ def test_what_was_restored_survives_a_kill_after_the_next_transaction(broker, ch
     assert rows == {**folded(written, meta.position), b"t|later": b"1"}
 
 
-def test_a_store_that_is_up_to_date_is_left_as_it_is(broker, changelog, tmp_path):
+def test_a_store_that_is_up_to_date_is_only_touched(broker, changelog, tmp_path):
     topic, _ = changelog
     end = restored(broker, topic, tmp_path / "0").position
-    before = contents(tmp_path / "0")
+    rows, before = contents(tmp_path / "0")
     assert restored(broker, topic, tmp_path / "0").position == end
-    assert contents(tmp_path / "0") == before
+    same, after = contents(tmp_path / "0")
+    assert (same, after.position) == (rows, end)
+    assert after.touched_at > before.touched_at
