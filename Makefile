@@ -15,10 +15,10 @@ READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-kafka test-faults lint types layers bench broker kafka kafka-stop lock clean
+.PHONY: help demo run test test-kafka test-faults lint types layers bench bench-restore broker kafka kafka-stop lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY)  ## a simulated day through broker and worker, and a report of what came out
 	$(BIN)/fsn demo $(ARGS)
@@ -47,6 +47,9 @@ layers: $(READY)  ## import-linter: who may import whom
 
 bench: $(READY)  ## the benchmarks, to bench/results/latest.json
 	$(BIN)/python -m bench $(ARGS)
+
+bench-restore: $(READY)  ## restore, takeover and growth on a real Apache Kafka, to bench/results/restore.json
+	$(BIN)/python -m bench.recovery $(ARGS)
 
 broker: $(READY)  ## the embedded Kafka broker in the foreground
 	$(BIN)/fsn broker $(ARGS)

@@ -7,7 +7,7 @@ one is written beside and never replaces a published figure.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bench import idle, orders, stock_deltas
 from bench.codec import TARGET_RATIO
@@ -17,6 +17,15 @@ RESULTS: Final = ROOT / "bench" / "results"
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
 BEGIN: Final = "<!-- results: begin (written by `make bench`) -->"
 END: Final = "<!-- results: end -->"
+
+
+class Markers(NamedTuple):
+    """Between them stands what a command writes."""
+
+    begin: str
+    end: str
+
+
 ROUTE_TARGET_US: Final = 150.0
 CONTENDERS: Final = {
     "fsn": "**FSN**: exactly once, signatures, sequences, reservations, snapshots",
@@ -68,12 +77,19 @@ def write(document: Mapping[str, Any], name: str) -> Path:
 
 def publish(document: Mapping[str, Any]) -> None:
     """Rewrite the table of docs/benchmarks.md."""
+    publish_between(Markers(BEGIN, END), table(document))
+
+
+def publish_between(markers: Markers, lines: str) -> None:
+    """Rewrite one table of docs/benchmarks.md; all others stay."""
     text = PAGE.read_text("utf-8")
-    before, found_begin, rest = text.partition(BEGIN)
-    _, found_end, after = rest.partition(END)
+    before, found_begin, rest = text.partition(markers.begin)
+    _, found_end, after = rest.partition(markers.end)
     if not (found_begin and found_end):
-        raise BenchError(f"{PAGE} has lost its markers: put `{BEGIN}` and `{END}` where the table belongs")
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(document)}\n{END}{after}", "utf-8")
+        raise BenchError(
+            f"{PAGE} has lost its markers: put `{markers.begin}` and `{markers.end}` where the table belongs"
+        )
+    PAGE.write_text(f"{before}{markers.begin}\n\n{lines}\n{markers.end}{after}", "utf-8")
 
 
 def table(document: Mapping[str, Any]) -> str:

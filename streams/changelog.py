@@ -1,8 +1,10 @@
 """Bring a task's local store up to its changelog: to the last stable offset, not until a record is seen.
 
-A changelog partition may end in transaction markers only; the fetcher notes an end by position against the last
-stable offset, so that restore ends there too. A store of another epoch (topic id, partition count,
-layout), ahead of the log, or untouched for longer than the changelog keeps its deletions is dropped and rebuilt.
+A changelog partition may end in transaction markers only; what counts is the position against the last stable offset,
+so that restore ends there too. One batch is written by a thread while the next is read, past RocksDB's own log: a
+restore cut short leaves the rows up to some position, and that position, never one without the other. A store of
+another epoch (topic id, partition count, layout), ahead of the log, or untouched for longer than the changelog keeps
+its deletions is dropped and rebuilt.
 """
 
 import asyncio
@@ -25,7 +27,7 @@ log = logging.getLogger(__name__)
 CONSUME_RECORDS_MAX: Final = 20_000
 FETCH_BYTES_MAX: Final = 4 << 20
 FETCH_MAX_WAIT_MS: Final = 50
-POLL_MS: Final = 50
+POLL_MS: Final = 10
 SILENCE_MAX_S: Final = 30.0
 DELETE_RETENTION_MS: Final = 86_400_000
 """`delete.retention.ms` of the changelog: a store older than this may miss deletions."""
@@ -130,24 +132,35 @@ async def _apply(
     should_stop: Callable[[], bool],
 ) -> StoreMeta:
     heard_at = monotonic()
-    while True:
-        ended = found_ended(consumer, source)  # known before the records are taken: what it speaks of was taken then
-        fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=CONSUME_RECORDS_MAX)
-        records = [record for batch in fetched.values() for record in batch]
-        if records:
-            heard_at = monotonic()
-        elif not ended and monotonic() - heard_at > SILENCE_MAX_S:
-            raise RestoreError(
-                f"the broker sent nothing of {source.topic}/{source.partition} for {SILENCE_MAX_S:.0f} s"
-            )
-        if records or ended:
+    writing = asyncio.ensure_future(asyncio.sleep(0))
+    try:
+        while True:
+            ended = found_ended(
+                consumer, source
+            )  # known before the records are taken: what it speaks of was taken then
+            fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=CONSUME_RECORDS_MAX)
+            records = [record for batch in fetched.values() for record in batch]
+            if records:
+                heard_at = monotonic()
+            elif not ended and monotonic() - heard_at > SILENCE_MAX_S:
+                raise RestoreError(
+                    f"the broker sent nothing of {source.topic}/{source.partition} for {SILENCE_MAX_S:.0f} s"
+                )
             position = await consumer.position(source)
-            meta = StoreMeta(meta.changelog, meta.partitions, meta.layout, position, now_ms())
-            store.write([(record.key, record.value) for record in records], meta)
-            if progress is not None:
-                progress(position, end)
-        if (ended and not records) or should_stop():
-            return meta
+            finished = position >= end or (ended and not records)
+            if records or finished:
+                meta = StoreMeta(meta.changelog, meta.partitions, meta.layout, position, now_ms())
+                rows = [(record.key, record.value) for record in records]
+                await writing  # in this order: the position may never be ahead of a row
+                writing = asyncio.ensure_future(asyncio.to_thread(store.write, rows, meta, logged=False))
+                if progress is not None:
+                    progress(position, end)
+            if finished or should_stop():
+                return meta
+    finally:
+        await writing
+        # From here on writes are logged again: after a crash that log must find everything before it in files.
+        await asyncio.to_thread(store.flush)
 
 
 def now_ms() -> int:

@@ -1,4 +1,4 @@
-"""Faust's aiokafka driver with micro-batches as events.
+"""Faust's aiokafka driver with micro-batches as events, and its table manager with nothing to wait for.
 
 The consumer hands all fetched records of a partition to the engine at once; no streams, agents or acknowledgements.
 Faust subscribes and keeps the membership; it never commits (offsets travel in the tasks' transactions) and never
@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, cast
 
 import aiokafka
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
+from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 
 from streams.fetcher import PatientConsumer
@@ -145,6 +146,15 @@ class BatchConsumer(driver.Consumer):
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
+
+
+class NoTables(TableManager):
+    """Faust's table manager, which waits a second at start for tables to be declared: here there are none."""
+
+    async def on_start(self) -> None:
+        """Subscribing waits for this."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class BatchTransport(driver.Transport):

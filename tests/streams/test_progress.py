@@ -220,9 +220,7 @@ class Changelog:
         return self.at
 
 
-@pytest.mark.parametrize(
-    ("position", "told"), [(0, [0, 200, 300, 300]), (250, [250, 300, 300]), (300, [300, 300]), (301, [])]
-)
+@pytest.mark.parametrize(("position", "told"), [(0, [0, 200, 300]), (250, [250, 300]), (300, [300, 300]), (301, [])])
 def test_a_restore_tells_where_it_begins_and_every_step(monkeypatch, tmp_path, position, told):
     monkeypatch.setattr("streams.changelog.PatientConsumer", Changelog)
     monkeypatch.setattr("streams.changelog.found_ended", lambda consumer, _: consumer.at == 300)

@@ -25,6 +25,7 @@ from aiokafka.protocol import fetch as fetch_protocol
 from aiokafka.record import MemoryRecords
 from aiokafka.record.control_record import ABORT_MARKER, COMMIT_MARKER, ControlRecord
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+from faust.tables import TableManager
 from faust.transport import consumer as faust_consumer
 from faust.transport.drivers import aiokafka as driver
 
@@ -34,7 +35,7 @@ from streams.aborted import HonestClient
 from streams.assignor import TaskAssignor
 from streams.fetcher import PatientConsumer, PatientFetcher, RawRecords
 from streams.inbox import TopicPartition
-from streams.transport import FETCH_MAX_WAIT_MS, BatchConsumer, BatchTransport, _ConsumerThread
+from streams.transport import FETCH_MAX_WAIT_MS, BatchConsumer, BatchTransport, NoTables, _ConsumerThread
 
 ROOT = Path(__file__).parents[2]
 PINNED = {"aiokafka": "0.14.0", "faust-streaming": "0.15.3"}
@@ -78,12 +79,15 @@ SIGNATURES = [
     (driver.Consumer, "wait", "self coros timeout", "transport"),
     (driver.Consumer, "sleep", "self n", "transport"),
     (driver.Transport, "create_consumer", "self callback kwargs", "transport"),
+    (TableManager, "on_start", "self", "transport"),
+    (TableManager, "_update_channels", "self", "transport"),
 ]
 
 MEMBERS = [
     # whose, names on the class, leaned on by
     (driver.Consumer, "flow_active consumer_stopped_errors", "transport"),
     (driver.Transport, "Consumer default_port", "transport"),
+    (TableManager, "recovery", "transport"),
     (TopicPartitionState, "has_valid_position position", "fetcher"),
     (Assignment, "active", "fetcher"),
     (DefaultRecordBatch, "is_control_batch producer_id next_offset", "aborted"),
@@ -112,6 +116,7 @@ OVERRIDDEN = [
     (_ConsumerThread, driver.AIOKafkaConsumerThread),
     (BatchConsumer, driver.Consumer),
     (BatchTransport, driver.Transport),
+    (NoTables, TableManager),
 ]
 
 
@@ -317,6 +322,18 @@ def test_faust_neither_commits_nor_seeks_nor_looks_for_acknowledgements(monkeypa
             assert await consumer.verify_all_partitions_active() is None
 
     asyncio.run(call())
+
+
+def test_a_worker_subscribes_at_once_not_after_waiting_for_tables():
+    app = faust.App("none", store="memory://", TableManager=NoTables)
+    app.consumer = SimpleNamespace(assignment=set, pause_partitions=lambda _: None)
+
+    async def start():
+        await asyncio.wait_for(app.tables.start(), 0.5)  # Faust's own sleeps for 1 s
+        await asyncio.wait_for(app.tables.wait_until_tables_registered(), 0.5)
+        await app.tables.recovery.stop()
+
+    asyncio.run(start())
 
 
 def test_the_workers_consumer_reads_committed_by_itself_commits_nothing_and_stays_in_its_group():

@@ -1,0 +1,80 @@
+"""What the figures on a real Apache Kafka stand on: an empty broker with FSN's topics, and dynamic or static workers.
+
+In: nothing but a JDK and the jars of `make kafka`. Out: a broker that is thrown away afterwards, workers as processes
+of their own, and `all_taken`, which says when every record that was sent has been committed by the group: what an
+outsider sees of a takeover, whatever the workers say of themselves.
+"""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka import Consumer, TopicPartition
+
+from bench.harness import TOPOLOGY, BenchError, topology
+from fsn.processes import WorkerProcess
+from ops.kafka.cluster import Cluster
+from streams.admin import apply
+
+SESSION_S: Final = 6.0
+TAKEN_TIMEOUT_S: Final = 120.0
+_POLL_S: Final = 0.02
+
+
+@contextlib.contextmanager
+def fresh_kafka() -> Iterator[Cluster]:
+    """An empty Apache Kafka of one broker with FSN's topics; its data is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="fsn-bench-", ignore_cleanup_errors=True) as folder:
+        cluster = Cluster(Path(folder) / "kafka")
+        try:
+            apply(topology(), cluster.start())
+            yield cluster
+        finally:
+            cluster.kill()
+
+
+def worker(bootstrap: str, folder: Path, name: str, *, keys: Path, membership: str) -> WorkerProcess:
+    """FSN's real worker; its tables lie in `folder/name`."""
+    return WorkerProcess(
+        topology=TOPOLOGY,
+        log_path=folder / f"{name}.log",
+        brokers=bootstrap,
+        state_dir=folder,
+        instance_id=name,
+        keys=keys,
+        membership=membership,
+        session_timeout_s=str(SESSION_S),
+        log_format="text",
+    )
+
+
+class Taken:
+    """How far the group has committed `stock-deltas`, beside how far the topic goes; joins nothing."""
+
+    def __init__(self, bootstrap: str) -> None:
+        declared = topology()
+        self._wanted = [TopicPartition("stock-deltas", number) for number in range(declared.partitions)]
+        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": declared.app, "log_level": 0})
+
+    def ends(self) -> list[int]:
+        """Where each partition ends now."""
+        return [self._consumer.get_watermark_offsets(place, timeout=30)[1] for place in self._wanted]
+
+    def wait_for(self, ends: Sequence[int], workers: Sequence[WorkerProcess]) -> float:
+        """When (perf_counter) every partition had been committed up to these ends."""
+        deadline = time.monotonic() + TAKEN_TIMEOUT_S
+        while time.monotonic() < deadline:
+            found = self._consumer.committed(self._wanted, timeout=30)
+            if all(place.offset >= end for place, end in zip(found, ends, strict=True)):
+                return time.perf_counter()
+            for one in workers:
+                one.check()
+            time.sleep(_POLL_S)
+        raise BenchError(f"committed {[place.offset for place in found]} of {list(ends)} in {TAKEN_TIMEOUT_S:.0f} s")
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
