@@ -7,7 +7,7 @@ ARGS ?=
 BROKERS ?= 1
 KILLS ?= 25
 SEED ?= 1
-KAFKA_TESTS := tests/e2e -m "broker or kafka"
+KAFKA_TESTS := tests/e2e tests/bench -m "broker or kafka"
 
 BIN := .venv/bin
 READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')

@@ -75,13 +75,17 @@ def write(document: Mapping[str, Any], *parts: str | None) -> Path:
 
 def publish(document: Mapping[str, Any], page: Path = PAGE) -> None:
     """Rewrite the broker's table of docs/benchmarks.md."""
-    begin, end = MARKERS[document["about"]["broker"]]
-    text = page.read_text("utf-8")
-    before, found_begin, rest = text.partition(begin)
+    rewrite(page, MARKERS[document["about"]["broker"]], table(document))
+
+
+def rewrite(page: Path, markers: tuple[str, str], text: str) -> None:
+    """Put a text between two markers of a page, instead of what stands there."""
+    begin, end = markers
+    before, found_begin, rest = page.read_text("utf-8").partition(begin)
     _, found_end, after = rest.partition(end)
     if not (found_begin and found_end):
         raise BenchError(f"{page} has lost its markers: put `{begin}` and `{end}` where the table belongs")
-    page.write_text(f"{before}{begin}\n\n{table(document)}\n{end}{after}", "utf-8")
+    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", "utf-8")
 
 
 def table(document: Mapping[str, Any]) -> str:
