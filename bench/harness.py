@@ -39,6 +39,7 @@ class Scale(NamedTuple):
     """How much is measured, and on which broker. `quick` is for finding out whether a benchmark works, never for a figure.
 
     warm_up: deltas that each contender takes before its clock starts (plain Faust a fifth of its own, it is slow)
+    jvm_warm_up: how many more Kafka Streams takes, which is compiled while it runs
     warm_up_orders: orders routed before any is timed
     orders_per_s: what one worker is to route; latency is taken at half of it
     """
@@ -47,6 +48,7 @@ class Scale(NamedTuple):
     broker: Literal["embedded", "kafka"]
     rounds: int
     warm_up: int
+    jvm_warm_up: int
     deltas: int
     quix_deltas: int
     faust_deltas: int
@@ -62,6 +64,7 @@ FULL: Final = Scale(
     broker="embedded",
     rounds=3,
     warm_up=0,
+    jvm_warm_up=0,
     deltas=300_000,
     quix_deltas=320_000,
     faust_deltas=15_000,
@@ -81,10 +84,11 @@ QUICK: Final = FULL._replace(
     steady_s=6.0,
     idle_s=4.0,
 )
-# The JVM compiles for some 20 s of processor time: 180,000 records take it near to where it stays.
+# The JVM compiles hard for some 20 s of processor time, 200,000 records, and goes on for long behind that.
 KAFKA: Final = FULL._replace(
     broker="kafka",
-    warm_up=180_000,
+    warm_up=100_000,
+    jvm_warm_up=300_000,
     deltas=240_000,
     quix_deltas=80_000,
     warm_up_orders=2_000,
@@ -94,6 +98,7 @@ KAFKA_QUICK: Final = KAFKA._replace(
     name="quick",
     rounds=1,
     warm_up=40_000,
+    jvm_warm_up=20_000,
     deltas=60_000,
     quix_deltas=30_000,
     faust_deltas=3_000,

@@ -4,7 +4,8 @@ Every run starts an empty broker and feeds it the same topic: 20,000 items (1,00
 partitions, signed, contiguous sequences. FSN first takes a receipt for every item and 2,000 reservations, stops, and
 starts again over the rest; like Kafka Streams it is timed by its group's committed offsets. The Python peers time
 themselves, from the first record after the warm-up to the last one committed. For each, records per second of the
-clock and per second of processor time that the contender used, all its threads included; the broker's is not.
+clock and per second of processor time that the contender used, all its threads included; the broker's is not. Only
+the JVM's compiler threads are left out: a program that runs for days has paid for them.
 """
 
 import json
@@ -28,7 +29,7 @@ from bench.harness import (
     summary,
     topology,
 )
-from bench.memory import cpu_seconds
+from bench.memory import cpu_seconds, thread_seconds
 from bench.peers import kafka_streams
 from bench.world import World
 
@@ -47,6 +48,7 @@ def measure(scale: Scale, say: Callable[[str], None]) -> dict[str, Any]:
     world = World(locations=LOCATIONS, variants=VARIANTS)
     receipts = world.deltas(LOCATIONS * VARIANTS, quantity=100)
     deltas = world.deltas(scale.deltas + max(0, scale.warm_up - len(receipts)))
+    more = world.deltas(scale.jvm_warm_up) if scale.broker == "kafka" else []
     peaks: list[float] = []
 
     def fsn() -> Rates:
@@ -55,6 +57,10 @@ def measure(scale: Scale, say: Callable[[str], None]) -> dict[str, Any]:
         return rates
 
     contenders = {"fsn": fsn, **_others(scale, receipts + deltas)}
+    if scale.broker == "kafka":
+        contenders["kafka_streams_exactly_once"] = lambda: run_kafka_streams(
+            [*receipts, *deltas, *more], scale.warm_up + scale.jvm_warm_up
+        )
     found, foreign = interleaved(contenders, scale.rounds, say)
     rates = {name: [one["per_s"] for one in runs] for name, runs in found.items()}
     per_cpu = {name: [one["per_cpu_s"] for one in runs] for name, runs in found.items()}
@@ -80,15 +86,12 @@ def _others(scale: Scale, messages: list[Message]) -> dict[str, Callable[[], Rat
     faust_warm_up = min(scale.warm_up, scale.faust_deltas // 5)  # at its pace the others' would take minutes
     faust = messages[: faust_warm_up + scale.faust_deltas]
     kind, warm_up = scale.broker, scale.warm_up
-    others: dict[str, Callable[[], Rates]] = {
+    return {
         "quix_exactly_once": lambda: run_other(kind, "bench.peers.quix", quix, warm_up, "exactly-once"),
         "quix_at_least_once": lambda: run_other(kind, "bench.peers.quix", quix, warm_up, "at-least-once"),
         "faust_table": lambda: run_other(kind, "bench.peers.faust_table", faust, faust_warm_up),
         "limit": lambda: run_other(kind, "bench.limit", messages, warm_up),
     }
-    if kind == "kafka":
-        others["kafka_streams_exactly_once"] = lambda: run_kafka_streams(messages, warm_up)
-    return others
 
 
 def run_fsn(scale: Scale, world: World, receipts: list[Message], deltas: list[Message]) -> tuple[Rates, float]:
@@ -119,17 +122,21 @@ def run_kafka_streams(messages: list[Message], warm_up: int) -> Rates:
             Positions(broker.bootstrap, kafka_streams.GROUP, "stock-deltas", topology().partitions) as taken,
             kafka_streams.KafkaStreams(broker.bootstrap, Path(folder)) as peer,
         ):
-            return _timed(taken, peer, first=warm_up, total=len(messages))
+            return _timed(taken, peer, first=warm_up, total=len(messages), left_out=kafka_streams.COMPILERS)
 
 
-def _timed(taken: Positions, process: Running, *, first: int, total: int) -> Rates:
-    """From the commit that reaches `first` to the one that reaches `total`."""
+def _timed(taken: Positions, process: Running, *, first: int, total: int, left_out: str = "") -> Rates:
+    """From the commit that reaches `first` to the one that reaches `total`; some threads may be left out of its time."""
     started = taken.wait_for(first, process, poll_s=0.005)
     assert process.pid is not None
-    cpu_before = cpu_seconds(process.pid)
+    cpu_before = _cpu_seconds(process.pid, left_out)
     ended = taken.wait_for(total, process)
-    used, records = cpu_seconds(process.pid) - cpu_before, ended.total - started.total
+    used, records = _cpu_seconds(process.pid, left_out) - cpu_before, ended.total - started.total
     return {"per_s": records / (ended.at - started.at), "per_cpu_s": records / used}
+
+
+def _cpu_seconds(pid: int, left_out: str) -> float:
+    return cpu_seconds(pid) - (thread_seconds(pid, left_out) if left_out else 0.0)
 
 
 def run_other(kind: Broker, module: str, messages: list[Message], warm_up: int, *arguments: str) -> Rates:

@@ -24,6 +24,8 @@ SCHEMAS: Final = ROOT / "schemas" / "avro"
 BUILDS: Final = ROOT / ".fsn" / "bench"
 GROUP: Final = "kafka-streams"
 HEAP_MB: Final = 1024
+COMPILERS: Final = "CompilerThre"
+"""What the names of the JVM's compiler threads hold, as Linux cuts them."""
 
 
 class KafkaStreams(Child):
@@ -53,6 +55,7 @@ def _java() -> list[str]:
         java(),
         f"-Xms{HEAP_MB // 4}m",
         f"-Xmx{HEAP_MB}m",
+        "-XX:-UseDynamicNumberOfCompilerThreads",  # an ended thread's time could not be told from the others'
         f"-Dlog4j2.configurationFile={LOGGING.resolve()}",
         "-cp",
         f"{built / 'classes'}:{built / 'jars'}/*",
