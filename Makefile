@@ -7,7 +7,7 @@ ARGS ?=
 BROKERS ?= 1
 KILLS ?= 25
 SEED ?= 1
-KAFKA_TESTS := tests/e2e -m "broker or kafka"
+KAFKA_TESTS := tests/e2e tests/bench -m "broker or kafka"
 
 BIN := .venv/bin
 READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
@@ -15,7 +15,7 @@ READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-kafka test-faults lint types layers bench bench-restore broker kafka kafka-stop lock clean
+.PHONY: help demo run test test-kafka test-faults lint types layers bench bench-kafka bench-restore broker kafka kafka-stop lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,9 @@ layers: $(READY)  ## import-linter: who may import whom
 
 bench: $(READY)  ## the benchmarks, to bench/results/latest.json
 	$(BIN)/python -m bench $(ARGS)
+
+bench-kafka: $(READY)  ## the same contest and orders on a real Apache Kafka, beside Kafka Streams, to bench/results/kafka.json
+	$(BIN)/python -m bench --kafka $(ARGS)
 
 bench-restore: $(READY)  ## restore, takeover and growth on a real Apache Kafka, to bench/results/restore.json
 	$(BIN)/python -m bench.recovery $(ARGS)

@@ -1,53 +1,111 @@
-"""What every measurement stands on: an empty embedded broker per run, the worker as a process, medians over rounds.
+"""What every measurement stands on: how much is measured, records to send, the worker as a process, medians over rounds.
 
 A contender is a function that takes a round's `Scale` and returns one number (or a mapping of numbers). Contenders are
 interleaved, A B C A B C, so that a machine that grows slower slows all of them; ratios are taken inside a round, then
-their median. Nothing is measured before the broker has come to rest: it saves its log after a change, and that would
-burden whoever comes next.
+their median. What they run on is bench/brokers.py's.
 """
 
-import contextlib
 import os
 import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Protocol, Self
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from bench.memory import Strangers, cpu_percent, cpu_seconds, peak_rss_mb
-from fsn.broker import EmbeddedBroker
+from bench.memory import Strangers, cpu_percent, peak_rss_mb
 from fsn.processes import WorkerProcess
 from schemas.topology import Topology, load
-from streams.admin import apply
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 TOPOLOGY: Final = ROOT / "topology.yaml"
 REST_TIMEOUT_S: Final = 60.0
 DONE_TIMEOUT_S: Final = 600.0
+COORDINATOR_MOVES: Final = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
+"""What a real Kafka answers while the topic of offsets is being made, at the first question of a fresh cluster."""
 QUIET_CORES: Final = 0.15
 """Above it others used so much processor time during a run that its figure says little, and is marked."""
 
 
 class Scale(NamedTuple):
-    """How much is measured. `quick` is for finding out whether a benchmark works, never for a figure."""
+    """How much is measured, and on which broker. `quick` is for finding out whether a benchmark works, never for a figure.
+
+    warm_up: deltas that each contender takes before its clock starts (plain Faust a fifth of its own, it is slow)
+    jvm_warm_up: how many more Kafka Streams takes, which is compiled while it runs
+    warm_up_orders: orders routed before any is timed
+    orders_per_s: what one worker is to route; latency is taken at half of it
+    """
 
     name: str
+    broker: Literal["embedded", "kafka"]
     rounds: int
+    warm_up: int
+    jvm_warm_up: int
     deltas: int
+    quix_deltas: int
     faust_deltas: int
+    warm_up_orders: int
     orders: int
+    orders_per_s: float
     steady_s: float
     idle_s: float
 
 
-FULL: Final = Scale("full", rounds=3, deltas=300_000, faust_deltas=15_000, orders=8_000, steady_s=20.0, idle_s=10.0)
-QUICK: Final = Scale("quick", rounds=1, deltas=60_000, faust_deltas=3_000, orders=1_500, steady_s=6.0, idle_s=4.0)
+FULL: Final = Scale(
+    name="full",
+    broker="embedded",
+    rounds=3,
+    warm_up=0,
+    jvm_warm_up=0,
+    deltas=300_000,
+    quix_deltas=320_000,
+    faust_deltas=15_000,
+    warm_up_orders=0,
+    orders=8_000,
+    orders_per_s=600.0,
+    steady_s=20.0,
+    idle_s=10.0,
+)
+QUICK: Final = FULL._replace(
+    name="quick",
+    rounds=1,
+    deltas=60_000,
+    quix_deltas=80_000,
+    faust_deltas=3_000,
+    orders=1_500,
+    steady_s=6.0,
+    idle_s=4.0,
+)
+# The JVM compiles hard for some 20 s of processor time, 200,000 records, and goes on for long behind that.
+KAFKA: Final = FULL._replace(
+    broker="kafka",
+    warm_up=100_000,
+    jvm_warm_up=300_000,
+    deltas=240_000,
+    quix_deltas=80_000,
+    warm_up_orders=2_000,
+    orders_per_s=1_500.0,
+)
+KAFKA_QUICK: Final = KAFKA._replace(
+    name="quick",
+    rounds=1,
+    warm_up=40_000,
+    jvm_warm_up=20_000,
+    deltas=60_000,
+    quix_deltas=30_000,
+    faust_deltas=3_000,
+    warm_up_orders=300,
+    orders=1_500,
+    steady_s=6.0,
+)
 
 
 class Message(NamedTuple):
@@ -66,18 +124,6 @@ class BenchError(RuntimeError):
 def topology() -> Topology:
     """The shipped declaration: what is measured is what runs."""
     return load(TOPOLOGY)
-
-
-@contextlib.contextmanager
-def fresh_broker() -> Iterator[EmbeddedBroker]:
-    """An empty broker with FSN's topics; its data is thrown away."""
-    with tempfile.TemporaryDirectory(prefix="fsn-bench-", ignore_cleanup_errors=True) as folder:
-        broker = EmbeddedBroker(Path(folder) / "broker")
-        apply(topology(), broker.start())
-        try:
-            yield broker
-        finally:
-            broker.kill()
 
 
 def send(bootstrap: str, messages: Sequence[Message]) -> None:
@@ -102,16 +148,22 @@ def send(bootstrap: str, messages: Sequence[Message]) -> None:
         raise BenchError(f"the broker did not take all records: {failed[:1] or 'time ran out'}")
 
 
-def come_to_rest(broker: EmbeddedBroker) -> None:
-    """Wait until the broker has saved what it was sent."""
-    assert broker.pid is not None
-    deadline = time.monotonic() + REST_TIMEOUT_S
-    while time.monotonic() < deadline:
-        before = cpu_seconds(broker.pid)
-        time.sleep(1.2)
-        if cpu_seconds(broker.pid) - before < 0.06:
-            return
-    raise BenchError(f"the broker was still busy after {REST_TIMEOUT_S:.0f} s")
+class Running(Protocol):
+    """A process that takes records: FSN's worker, or a contender that is timed from outside like it."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id."""
+
+    def check(self) -> None:
+        """Raise if it has ended by itself."""
+
+
+class Reached(NamedTuple):
+    """How much was committed at a moment (perf_counter)."""
+
+    total: int
+    at: float
 
 
 class Positions:
@@ -123,15 +175,22 @@ class Positions:
 
     def total(self) -> int:
         """Committed offsets, summed."""
-        return sum(max(0, found.offset) for found in self._consumer.committed(self._wanted, timeout=30))
+        deadline = time.monotonic() + REST_TIMEOUT_S
+        while True:
+            try:
+                return sum(max(0, found.offset) for found in self._consumer.committed(self._wanted, timeout=30))
+            except KafkaException as error:
+                if error.args[0].code() not in COORDINATOR_MOVES or time.monotonic() > deadline:
+                    raise BenchError(f"the broker does not tell committed offsets: {error.args[0].str()}") from error
+                time.sleep(0.05)
 
-    def wait_for(self, total: int, worker: "Worker", *, poll_s: float = 0.02) -> float:
-        """When (perf_counter) the group had committed this many."""
+    def wait_for(self, total: int, process: Running, *, poll_s: float = 0.02) -> Reached:
+        """Return once the group has committed this many: how many, and when."""
         deadline = time.monotonic() + DONE_TIMEOUT_S
         while time.monotonic() < deadline:
-            if self.total() >= total:
-                return time.perf_counter()
-            worker.check()
+            if (found := self.total()) >= total:
+                return Reached(found, time.perf_counter())
+            process.check()
             time.sleep(poll_s)
         raise BenchError(f"{self.total()} of {total} records after {DONE_TIMEOUT_S:.0f} s")
 

@@ -5,24 +5,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from bench.harness import Scale, Worker, fresh_broker, send, summary, wait_calm
+from bench.brokers import fresh_broker
+from bench.harness import Scale, Worker, send, summary, wait_calm
 from bench.memory import cpu_percent
 from bench.world import World
 
 WINDOWS: Final = 3
-TARGETS: Final = {"idle_cpu_percent": 5.0}
 
 
 def measure(scale: Scale, say: Callable[[str], None]) -> dict[str, Any]:
     """Shares of one core, of worker and broker."""
     world = World(locations=7, variants=500)
-    with fresh_broker() as broker, tempfile.TemporaryDirectory(prefix="fsn-bench-") as name:
+    with fresh_broker(scale.broker) as broker, tempfile.TemporaryDirectory(prefix="fsn-bench-") as name:
         folder = Path(name)
         send(broker.bootstrap, [*world.reference(), *world.heartbeats()])
         with Worker(broker.bootstrap, folder, world.write_keys(folder)) as worker:
             worker.wait_until_ready()
             wait_calm(worker)
-            assert broker.pid is not None and worker.pid is not None
+            assert worker.pid is not None
             pids = {"worker": worker.pid, "broker": broker.pid}
             windows = [cpu_percent(pids, scale.idle_s) for _ in range(WINDOWS)]
         for window in windows:

@@ -1,12 +1,10 @@
 """The limit: what one Python process can do at most. librdkafka consumes, fastavro decodes, a dict is updated.
 
 No output, no state on disk, no transaction, no signature: whoever does more is slower. Arguments: broker, records,
-folder (unused).
+warm-up, folder (unused).
 """
 
-import json
 import sys
-import time
 from io import BytesIO
 from typing import Any
 
@@ -14,11 +12,12 @@ import fastavro
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from bench.harness import topology
+from bench.peers.clock import Clock
 from bench.peers.wire import DELTA_SCHEMA, HEADER_BYTES
 
 
-def run(bootstrap: str, records: int) -> float:
-    """Seconds from the first record to the last."""
+def run(bootstrap: str, records: int, warm_up: int) -> str:
+    """Times from the first record after the warm-up to the last."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -30,11 +29,11 @@ def run(bootstrap: str, records: int) -> float:
         }
     )
     consumer.assign([TopicPartition("stock-deltas", number, 0) for number in range(topology().partitions)])
-    read, items, seen, started = fastavro.schemaless_reader, dict[tuple[str, str], tuple[int, int]](), 0, 0.0
-    while seen < records:
+    read, items, clock = fastavro.schemaless_reader, dict[tuple[str, str], tuple[int, int]](), Clock(warm_up)
+    while clock.records < records:
         # It waits so long for as many: a long wait would cost the limit its last, smaller helping.
         messages = consumer.consume(5_000, 0.02)
-        started = started or (time.perf_counter() if messages else 0.0)
+        clock.take(len(messages))
         for message in messages:
             if message.error():
                 raise KafkaException(message.error())
@@ -44,12 +43,10 @@ def run(bootstrap: str, records: int) -> float:
             key = (delta["variant_id"], delta["location_id"])
             on_hand, _ = items.get(key, (0, 0))
             items[key] = (on_hand + delta["quantity"], delta["sequence"])
-        seen += len(messages)
-    took = time.perf_counter() - started
+    result = clock.result()
     consumer.close()
-    return took
+    return result
 
 
 if __name__ == "__main__":
-    total = int(sys.argv[2])
-    print(json.dumps({"records": total, "seconds": run(sys.argv[1], total)}))
+    print(run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -16,12 +16,9 @@ from rich.console import Console
 
 from bench import growth, restore, takeover
 from bench.harness import ROOT, machine
-from bench.report import Markers, publish_between, write
+from bench.report import PAGE, rewrite, write_as
 
-MARKERS: Final = Markers(
-    "<!-- restore: begin (written by `make bench-restore`) -->",
-    "<!-- restore: end -->",
-)
+MARKERS: Final = ("<!-- restore: begin (written by `make bench-restore`) -->", "<!-- restore: end -->")
 Say = Callable[[str], None]
 PARTS: Final[dict[str, Callable[[bool, Say], dict[str, Any]]]] = {
     "restore": lambda quick, say: restore.measure(100_000 if quick else 1_000_000, 1 if quick else 3, say),
@@ -67,9 +64,9 @@ def main() -> int:
     whole = not chosen.quick and not chosen.only
     document = {**parts, "targets": judged(parts), "about": about}
     name = "restore" if whole else "-".join(filter(None, ("restore", "quick" if chosen.quick else "", chosen.only)))
-    path = write(document, name)
+    path = write_as(name, document)
     if whole:
-        publish_between(MARKERS, table(document))
+        rewrite(PAGE, MARKERS, table(document))
     console.print(table(document), markup=False)
     console.print(f"{path.relative_to(ROOT)} written, {document['about']['seconds']} s")
     return int(whole and not all(figure["reached"] for figure in document["targets"]))

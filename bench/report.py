@@ -1,38 +1,32 @@
-"""Puts the parts together: `results/latest.json`, its keys fixed by the issue, and the table in docs/benchmarks.md.
+"""Puts the parts together: `results/latest.json` and `results/kafka.json`, their keys fixed by the issues, and the tables.
 
-The prose of that page is written by hand; only what stands between its two markers is ours. A quick run or a part of
-one is written beside and never replaces a published figure.
+The prose of docs/benchmarks.md is written by hand; only what stands between a broker's two markers is ours. A quick run
+or a part of one is written beside and never replaces a published figure.
 """
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from bench import idle, orders, stock_deltas
-from bench.codec import TARGET_RATIO
+from bench import targets
 from bench.harness import QUIET_CORES, ROOT, BenchError
 
 RESULTS: Final = ROOT / "bench" / "results"
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
-BEGIN: Final = "<!-- results: begin (written by `make bench`) -->"
-END: Final = "<!-- results: end -->"
-
-
-class Markers(NamedTuple):
-    """Between them stands what a command writes."""
-
-    begin: str
-    end: str
-
-
-ROUTE_TARGET_US: Final = 150.0
+MARKERS: Final = {
+    "embedded": ("<!-- results: begin (written by `make bench`) -->", "<!-- results: end -->"),
+    "kafka": ("<!-- kafka: begin (written by `make bench-kafka`) -->", "<!-- kafka: end -->"),
+}
+FILES: Final = {"embedded": "latest", "kafka": "kafka"}
+TARGETS: Final = {"embedded": targets.EMBEDDED, "kafka": targets.KAFKA}
 CONTENDERS: Final = {
-    "fsn": "**FSN**: exactly once, signatures, sequences, reservations, snapshots",
-    "quix_at_least_once": "Quix Streams, state and output, at least once",
-    "quix_exactly_once": "Quix Streams, state and output, exactly once",
-    "faust_table": "plain Faust, agent and rocksdict table, no output",
-    "limit": "limit: librdkafka consume, fastavro decode, dict update",
+    "fsn": ("**FSN**: signatures, sequences, reservations, snapshots", "exactly once"),
+    "quix_at_least_once": ("Quix Streams, state and output", "at least once"),
+    "quix_exactly_once": ("Quix Streams, state and output", "exactly once"),
+    "faust_table": ("plain Faust, agent and rocksdict table, no output", "at least once"),
+    "kafka_streams_exactly_once": ("Kafka Streams on the JVM, RocksDB state and output", "exactly once"),
+    "limit": ("limit: librdkafka consume, fastavro decode, dict update", "none"),
 }
 
 
@@ -44,6 +38,7 @@ def combine(parts: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any
         document["stock_deltas"] = deltas["medians"]
         document["stock_delta_ratios"] = deltas["ratios"]
         document["stock_delta_runs"] = deltas["runs"]
+        document["stock_deltas_per_cpu_s"] = deltas["per_cpu_s"]
         peaks.append(deltas["peak_rss_mb"])
     if (routed := parts.get("orders")) is not None:
         figures = {name: found for name, found in routed["figures"].items() if name != "peak_rss_mb"}
@@ -64,10 +59,18 @@ def combine(parts: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any
     foreign = {run: cores for part in parts.values() for run, cores in part.get("foreign_cores", {}).items()}
     most = max((core for cores in foreign.values() for core in cores), default=0.0)
     noise = {"foreign_cores": foreign, "foreign_cores_max": most, "quiet": most <= QUIET_CORES}
-    return {**document, "targets": _judged(document), "about": {**about, **noise}}
+    judged = targets.judged(document, TARGETS[about["broker"]])
+    return {**document, "targets": judged, "about": {**about, **noise}}
 
 
-def write(document: Mapping[str, Any], name: str) -> Path:
+def write(document: Mapping[str, Any], *parts: str | None) -> Path:
+    """The document as JSON in bench/results, named for its broker where it is whole and for its parts where not."""
+    broker = document["about"]["broker"]
+    names = [broker, *filter(None, parts)] if broker != "embedded" else list(filter(None, parts))
+    return write_as("-".join(names) if any(parts) else FILES[broker], document)
+
+
+def write_as(name: str, document: Mapping[str, Any]) -> Path:
     """The document as JSON in bench/results."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
@@ -75,21 +78,19 @@ def write(document: Mapping[str, Any], name: str) -> Path:
     return path
 
 
-def publish(document: Mapping[str, Any]) -> None:
-    """Rewrite the table of docs/benchmarks.md."""
-    publish_between(Markers(BEGIN, END), table(document))
+def publish(document: Mapping[str, Any], page: Path = PAGE) -> None:
+    """Rewrite the broker's table of docs/benchmarks.md."""
+    rewrite(page, MARKERS[document["about"]["broker"]], table(document))
 
 
-def publish_between(markers: Markers, lines: str) -> None:
-    """Rewrite one table of docs/benchmarks.md; all others stay."""
-    text = PAGE.read_text("utf-8")
-    before, found_begin, rest = text.partition(markers.begin)
-    _, found_end, after = rest.partition(markers.end)
+def rewrite(page: Path, markers: tuple[str, str], text: str) -> None:
+    """Put a text between two markers of a page, instead of what stands there."""
+    begin, end = markers
+    before, found_begin, rest = page.read_text("utf-8").partition(begin)
+    _, found_end, after = rest.partition(end)
     if not (found_begin and found_end):
-        raise BenchError(
-            f"{PAGE} has lost its markers: put `{markers.begin}` and `{markers.end}` where the table belongs"
-        )
-    PAGE.write_text(f"{before}{markers.begin}\n\n{lines}\n{markers.end}{after}", "utf-8")
+        raise BenchError(f"{page} has lost its markers: put `{begin}` and `{end}` where the table belongs")
+    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", "utf-8")
 
 
 def table(document: Mapping[str, Any]) -> str:
@@ -102,17 +103,30 @@ def table(document: Mapping[str, Any]) -> str:
     )
     if not about["quiet"]:
         lines.append(f"**{loud(document)}**\n")
-    lines += ["| stock deltas | records/s | lowest – highest |", "|---|---:|---:|"]
-    for name, words in CONTENDERS.items():
-        runs = document["stock_delta_runs"][name]
-        lines.append(f"| {words} | {document['stock_deltas'][name]:,} | {min(runs):,} – {max(runs):,} |")
+    lines += ["| stock deltas | guarantee | records/s | lowest – highest | records per CPU second |"]
+    lines += ["|---|---|---:|---:|---:|"]
+    for name, rate in _rates(document).items():
+        words, guarantee = CONTENDERS[name]
+        runs, per_cpu = document["stock_delta_runs"][name], document["stock_deltas_per_cpu_s"][name]
+        lines.append(f"| {words} | {guarantee} | {rate:,} | {min(runs):,} – {max(runs):,} | {per_cpu:,} |")
     lines += ["", "| figure | measured | lowest – highest | wanted | |", "|---|---:|---:|---:|---|"]
     spreads = {name: f"{found['min']:,.0f} – {found['max']:,.0f}" for name, found in document["order_spreads"].items()}
     for judged in document["targets"]:
         spread = spreads.get(judged["key"], "")
-        met = "reached" if judged["reached"] else "**missed**"
-        lines.append(f"| {judged['figure']} | {judged['measured']:,} | {spread} | {judged['wanted']} | {met} |")
+        lines.append(
+            f"| {judged['figure']} | {judged['measured']:,} | {spread} | {judged['wanted']} | {_met(judged)} |"
+        )
     return "\n".join(lines) + "\n"
+
+
+def _rates(document: Mapping[str, Any]) -> dict[str, int]:
+    return {name: document["stock_deltas"][name] for name in CONTENDERS if name in document["stock_deltas"]}
+
+
+def _met(judged: Mapping[str, Any]) -> str:
+    if judged["reached"]:
+        return "reached"
+    return "not reached" if judged["aim"] else "**missed**"
 
 
 def loud(document: Mapping[str, Any]) -> str:
@@ -122,38 +136,3 @@ def loud(document: Mapping[str, Any]) -> str:
         f"Not quiet: other processes used up to {most:.2f} cores during a run (at most {QUIET_CORES:.2f} is quiet), "
         "so neither rates nor ratios of this run can be trusted: measure again on an idle machine."
     )
-
-
-def _judged(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every figure of the issue that was measured, beside what was wanted."""
-    judged: list[dict[str, Any]] = []
-
-    def judge(key: str, figure: str, measured: float | None, sign: str, wanted: float) -> None:
-        if measured is not None:
-            reached = measured >= wanted if sign == "≥" else measured <= wanted
-            entry = {"key": key, "figure": figure, "measured": measured, "wanted": f"{sign} {wanted:g}"}
-            judged.append({**entry, "reached": reached})
-
-    ratios, routed = document.get("stock_delta_ratios", {}), document.get("orders", {})
-    wanted = stock_deltas.TARGETS
-    for key, figure in (
-        ("over_quix_exactly_once", "stock deltas, × Quix Streams exactly once"),
-        ("over_faust_table", "stock deltas, × plain Faust with a table"),
-        ("of_limit", "stock deltas, share of the limit"),
-    ):
-        judge(key, figure, ratios.get(key), "≥", wanted[key])
-    judge("routed_per_s", "orders routed per second", routed.get("routed_per_s"), "≥", orders.TARGETS["routed_per_s"])
-    p99 = orders.TARGETS["e2e_p99_ms_half_load"]
-    for key, figure in (
-        ("e2e_p99_ms_half_load", "order → decision at half load, p99, ms"),
-        ("e2e_p99_ms_half_load_20k_deltas", "the same beside 20,000 deltas/s, p99, ms"),
-    ):
-        judge(key, figure, routed.get(key), "≤", p99)
-    route_us = document.get("route_us_7_candidates")
-    judge("route_us_7_candidates", "`route()`, 7 candidates, µs", route_us, "≤", ROUTE_TARGET_US)
-    judge("peak_rss_mb", "a worker's peak memory in these runs, MB", document.get("peak_rss_mb"), "≤", 400)
-    idle_target = idle.TARGETS["idle_cpu_percent"]
-    judge("idle_cpu_percent", "an idle worker, % of a core", document.get("idle_cpu_percent"), "≤", idle_target)
-    codec = document.get("codec", {}).get("worst_ratio")
-    judge("codec", "codec, × bare fastavro, the slowest way", codec, "≤", TARGET_RATIO)
-    return judged

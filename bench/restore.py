@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from bench.brokers import fresh_broker
 from bench.harness import BenchError, summary
-from bench.kafka import fresh_kafka
 from bench.memory import cpu_seconds
 from streams.changelog import open_store, restore
 from streams.transaction import TaskProducer
@@ -35,7 +35,7 @@ Row = tuple[bytes, bytes]
 def measure(rows: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Rows per second with spread, and how many cores the restoring process used."""
     rates, cores = [], []
-    with fresh_kafka() as kafka, tempfile.TemporaryDirectory(prefix="fsn-bench-") as folder:
+    with fresh_broker("kafka") as kafka, tempfile.TemporaryDirectory(prefix="fsn-bench-") as folder:
         _fill(kafka.bootstrap, rows)
         for number in range(rounds):
             seconds, used = _restored(kafka.bootstrap, Path(folder) / str(number), rows)

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from bench.brokers import fresh_broker
 from bench.harness import BenchError, interleaved, send, summary, topology
-from bench.kafka import SESSION_S, Taken, fresh_kafka, worker
+from bench.members import SESSION_S, Taken, worker
 from bench.world import World
 from fsn.processes import WorkerProcess
 from streams.store import LocalStore
@@ -99,7 +100,7 @@ class _Stage:
 
 def measure(rounds: int, variants: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Seconds by way of going, with spreads, and how many rows moved."""
-    with fresh_kafka() as kafka, tempfile.TemporaryDirectory(prefix="fsn-bench-") as name:
+    with fresh_broker("kafka") as kafka, tempfile.TemporaryDirectory(prefix="fsn-bench-") as name:
         stage = _Stage(kafka.bootstrap, Path(name), variants)
         stage.feed()
         ways: dict[str, Callable[[], float]] = {

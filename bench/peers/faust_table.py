@@ -1,22 +1,21 @@
 """Plain Faust over the same deltas: an agent, a table on rocksdict, its changelog; no output topic, no transaction.
 
 Its best case: nothing is sent but the changelog, and offsets are committed every few seconds. Arguments: broker,
-records, folder.
+records, warm-up, folder.
 """
 
-import json
 import os
 import sys
-import time
 from typing import Any
 
 import faust
 
 from bench.harness import topology
+from bench.peers.clock import Clock
 from bench.peers.wire import decode_delta
 
 
-def make_app(bootstrap: str, records: int, folder: str) -> faust.App:
+def make_app(bootstrap: str, records: int, folder: str, *, warm_up: int) -> faust.App:
     """The app, which ends its process after so many records."""
     app = faust.App(
         "faust-table",
@@ -32,21 +31,19 @@ def make_app(bootstrap: str, records: int, folder: str) -> faust.App:
     )
     deltas = app.topic("stock-deltas", key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     items = app.Table("items", default=lambda: (0, 0, 0), partitions=topology().partitions)
-    seen = {"records": 0, "started": 0.0}
+    clock = Clock(warm_up)
 
     @app.agent(deltas)
     async def stock(stream: Any) -> None:
         async for value in stream:
-            seen["started"] = seen["started"] or time.perf_counter()
+            clock.take()
             delta = decode_delta(value)
             key = f"{delta['variant_id']}|{delta['location_id']}"
             on_hand, sequence, revision = items[key]
             if delta["sequence"] > sequence:
                 items[key] = (on_hand + delta["quantity"], delta["sequence"], revision + 1)
-            seen["records"] += 1
-            if seen["records"] >= records:
-                took = time.perf_counter() - seen["started"]
-                sys.__stdout__.write(json.dumps({"records": records, "seconds": took}) + "\n")  # Faust redirects print
+            if clock.records >= records:
+                sys.__stdout__.write(clock.result() + "\n")  # Faust redirects print
                 sys.__stdout__.flush()
                 os._exit(0)  # a worker has no end of its own, and its shutdown is not what is measured
 
@@ -54,6 +51,6 @@ def make_app(bootstrap: str, records: int, folder: str) -> faust.App:
 
 
 if __name__ == "__main__":
-    app = make_app(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    app = make_app(sys.argv[1], int(sys.argv[2]), sys.argv[4], warm_up=int(sys.argv[3]))
     sys.argv[1:] = ["worker", "-l", "error"]
     app.main()

@@ -2,12 +2,10 @@
 
 Written as its documentation would: a StreamingDataFrame with a stateful function, fastavro at both ends, the settings
 it ships with. State is kept under the message key (the variant), one entry per location: on hand, sequence, revision.
-It checks no signature and knows no reservation. Arguments: broker, records, folder, guarantee.
+It checks no signature and knows no reservation. Arguments: broker, records, warm-up, folder, guarantee.
 """
 
-import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from quixstreams import Application
 from quixstreams.models import Deserializer, Serializer
 from quixstreams.state import State
 
+from bench.peers.clock import Clock
 from bench.peers.wire import decode_delta, encode_snapshot
 
 
@@ -34,17 +33,9 @@ class SnapshotSerializer(Serializer):
         return encode_snapshot(value)
 
 
-class Seen:
-    """When the first record came, and how many came."""
-
-    started = 0.0
-    records = 0
-
-
-def apply_delta(delta: dict[str, Any], state: State) -> dict[str, Any]:
+def apply_delta(delta: dict[str, Any], state: State, clock: Clock) -> dict[str, Any]:
     """Move an item's stock, once; what it is afterwards."""
-    Seen.started = Seen.started or time.perf_counter()
-    Seen.records += 1
+    clock.take()
     location_id = delta["location_id"]
     on_hand, sequence, revision = state.get(location_id, (0, 0, 0))
     if delta["sequence"] > sequence:
@@ -63,8 +54,9 @@ def apply_delta(delta: dict[str, Any], state: State) -> dict[str, Any]:
     }
 
 
-def run(bootstrap: str, records: int, folder: Path, guarantee: Any) -> float:
-    """Seconds from the first record until the last is processed and its checkpoint committed."""
+def run(bootstrap: str, records: int, folder: Path, *, warm_up: int, guarantee: Any) -> str:
+    """Times from the first record after the warm-up until the last is processed and its checkpoint committed."""
+    clock = Clock(warm_up)
     app = Application(
         broker_address=bootstrap,
         consumer_group="quix",
@@ -75,15 +67,16 @@ def run(bootstrap: str, records: int, folder: Path, guarantee: Any) -> float:
     )
     deltas = app.topic("stock-deltas", value_deserializer=DeltaDeserializer(), key_deserializer="str")
     snapshots = app.topic("stock-snapshots", value_serializer=SnapshotSerializer(), key_serializer="str")
-    app.dataframe(deltas).apply(apply_delta, stateful=True).to_topic(snapshots)
+    frame = app.dataframe(deltas).apply(lambda delta, state: apply_delta(delta, state, clock), stateful=True)
+    frame.to_topic(snapshots)
     # It stops after so many outputs, commits its last checkpoint and leaves: 0.1 s that count as its own.
     app.run(count=records, timeout=30, collect=False)
-    took = time.perf_counter() - Seen.started
-    if Seen.records != records:
-        raise RuntimeError(f"Quix processed {Seen.records} of {records} records")
-    return took
+    result = clock.result()
+    if clock.records != records:
+        raise RuntimeError(f"Quix processed {clock.records} of {records} records")
+    return result
 
 
 if __name__ == "__main__":
-    total = int(sys.argv[2])
-    print(json.dumps({"records": total, "seconds": run(sys.argv[1], total, Path(sys.argv[3]), sys.argv[4])}))
+    brokers, total, untimed, state_dir, wanted = sys.argv[1:]
+    print(run(brokers, int(total), Path(state_dir), warm_up=int(untimed), guarantee=wanted))

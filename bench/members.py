@@ -1,14 +1,11 @@
-"""What the figures on a real Apache Kafka stand on: an empty broker with FSN's topics, and dynamic or static workers.
+"""Members of the workers' group under a measurement, dynamic or static, and what an outsider sees of their work.
 
-In: nothing but a JDK and the jars of `make kafka`. Out: a broker that is thrown away afterwards, workers as processes
-of their own, and `all_taken`, which says when every record that was sent has been committed by the group: what an
-outsider sees of a takeover, whatever the workers say of themselves.
+In: a broker's address. Out: workers as processes of their own, and `Taken`, which says when every record that was sent
+has been committed by the group: what the sender sees of a takeover, whatever the workers say of themselves.
 """
 
-import contextlib
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,24 +13,10 @@ from confluent_kafka import Consumer, TopicPartition
 
 from bench.harness import TOPOLOGY, BenchError, topology
 from fsn.processes import WorkerProcess
-from ops.kafka.cluster import Cluster
-from streams.admin import apply
 
 SESSION_S: Final = 6.0
 TAKEN_TIMEOUT_S: Final = 120.0
 _POLL_S: Final = 0.02
-
-
-@contextlib.contextmanager
-def fresh_kafka() -> Iterator[Cluster]:
-    """An empty Apache Kafka of one broker with FSN's topics; its data is thrown away."""
-    with tempfile.TemporaryDirectory(prefix="fsn-bench-", ignore_cleanup_errors=True) as folder:
-        cluster = Cluster(Path(folder) / "kafka")
-        try:
-            apply(topology(), cluster.start())
-            yield cluster
-        finally:
-            cluster.kill()
 
 
 def worker(bootstrap: str, folder: Path, name: str, *, keys: Path, membership: str) -> WorkerProcess:

@@ -1,0 +1,62 @@
+"""The contenders do the work they are timed for."""
+
+import io
+from collections import Counter
+
+import fastavro
+import pytest
+from confluent_kafka import Consumer
+
+from bench import stock_deltas
+from bench.harness import Positions, send
+from bench.peers.clock import Clock
+from bench.peers.kafka_streams import GROUP, KafkaStreams
+from bench.peers.wire import HEADER_BYTES, SNAPSHOT_HEADER, SNAPSHOT_SCHEMA, decode_delta
+from bench.world import World
+from streams.admin import apply
+
+
+def test_a_clock_starts_behind_the_warm_up():
+    clock = Clock(10)
+    clock.take(10)
+    started = clock._started
+    clock.take(5)
+    assert started == 0.0
+    assert clock._started > 0.0
+    assert '"records": 5,' in clock.result()
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(600)  # Maven may have to bring its jars first
+def test_kafka_streams_says_of_every_delta_what_the_item_has_afterwards(start_broker, tmp_path):
+    world = World(locations=3, variants=50)
+    deltas = [*world.deltas(150, quantity=7), *world.deltas(2_850)]
+    bootstrap = start_broker().bootstrap
+    apply(stock_deltas.topology(), bootstrap)
+    send(bootstrap, deltas)
+    with (
+        KafkaStreams(bootstrap, tmp_path) as peer,
+        Positions(bootstrap, GROUP, "stock-deltas", stock_deltas.topology().partitions) as taken,
+    ):
+        taken.wait_for(len(deltas), peer)
+    stock, wanted = Counter(), Counter()
+    for delta in (decode_delta(message.value) for message in deltas):
+        item = delta["variant_id"], delta["location_id"]
+        stock[item] += delta["quantity"]
+        wanted[*item, delta["sequence"], stock[item]] += 1
+    assert Counter(said(bootstrap, len(deltas))) == wanted
+
+
+def said(bootstrap, count):
+    """(variant, location, revision, on hand) of every committed snapshot; one more would show as well."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "checker", "auto.offset.reset": "earliest"})
+    consumer.subscribe(["stock-snapshots"])
+    found = []
+    while len(found) < count or (late := consumer.consume(1, 1.0)):
+        found += consumer.consume(count, 1.0) if len(found) < count else late
+    consumer.close()
+    for message in found:
+        assert message.value().startswith(SNAPSHOT_HEADER)
+        assert message.headers() is None
+        snapshot = fastavro.schemaless_reader(io.BytesIO(message.value()[HEADER_BYTES:]), SNAPSHOT_SCHEMA, None)
+        yield snapshot["variant_id"], snapshot["location_id"], snapshot["revision"], snapshot["on_hand"]
