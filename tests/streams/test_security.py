@@ -9,7 +9,7 @@ from faust.types.auth import AuthProtocol, SASLMechanism
 from ops.kafka.certificates import Authority
 from streams.errors import ConfigurationError
 from streams.security import aiokafka_security, parse
-from streams.settings import read_settings
+from streams.settings import METADATA, read_settings
 from streams.transport import broker_credentials
 
 SCRAM = "security.protocol=SASL_SSL;sasl.mechanism=SCRAM-SHA-512;sasl.username=worker;sasl.password=hush=hush"
@@ -25,7 +25,7 @@ def client(text):
 
 
 def test_nothing_said_is_plain_text_for_all():
-    assert client("") == {"bootstrap.servers": "h:1", "log_level": 3}
+    assert client("") == {"bootstrap.servers": "h:1", "log_level": 3, **METADATA}
     assert aiokafka_security(client("")) == {"security_protocol": "PLAINTEXT"}
     assert broker_credentials(client("")) is None
 
