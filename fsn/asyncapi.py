@@ -141,6 +141,8 @@ def _message(topology: Topology, topic: TopicSpec, version: SchemaVersion) -> di
 def _headers(topology: Topology, topic: TopicSpec, version: SchemaVersion) -> dict[str, Any]:
     if topic.name in topology.worker_reads:
         return {"headers": _reference(_SIGNED)} if topic.signed == "required" else {}
+    if not topic.carries_events:
+        return {}
     kind = {"type": "object", "properties": {"ce_type": {"const": version.full_name}}}
     return {"headers": {"allOf": [_reference(_EVENT), kind]}}
 

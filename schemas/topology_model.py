@@ -76,6 +76,11 @@ class TopicSpec(Frozen):
     """Roles besides the worker, whose rights follow from the stages."""
 
     @property
+    def carries_events(self) -> bool:
+        """Whether records have CloudEvents headers: for outsiders, and told as it happens. A compacted topic shows state."""
+        return not self.internal and self.cleanup == "delete"
+
+    @property
     def retention_ms(self) -> int | None:
         """How long records are kept; None without limit (a compacted topic keeps the last of each key)."""
         if self.retention_days == "unlimited" or self.cleanup == "compact":

@@ -86,7 +86,7 @@ class UnitOfWork:
         self._occasion: object = None
         self._cause: Cause | None = None
         self._envelopes = Envelopes(topology.app, codec.registry)
-        self._internal = frozenset(name for name, spec in topology.topics.items() if spec.internal)
+        self._events = frozenset(name for name, spec in topology.topics.items() if spec.carries_events)
         self._encode = codec.encode
         self._store = store
         self._partitions = topology.partitions
@@ -303,8 +303,8 @@ class UnitOfWork:
                 self._moves[name] += added - (0 if before is ABSENT else count(before))
 
     def envelope(self, topic: str, record: Record) -> Envelope:
-        """The headers of the next output; none on internal topics."""
-        if topic in self._internal:
+        """The headers of the next output; none on topics that carry no events."""
+        if topic not in self._events:
             return BARE
         cause = self._cause
         if cause is None:

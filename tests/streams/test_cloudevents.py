@@ -41,38 +41,38 @@ def headers(driver, topic):
 
 
 def test_a_record_says_what_it_is_when_and_whence(driver):
-    send(driver)
-    (snapshot,) = records(driver, "stock-snapshots")
+    send(driver, reason="damage")
+    (letter,) = records(driver, "dead-letters")
     caused_by = records(driver, "stock-deltas")[0]
-    said = dict(snapshot.headers)
+    said = dict(letter.headers)
     trace = said.pop("traceparent")
     assert said == {
         "ce_specversion": b"1.0",
         "ce_id": f"stock-deltas|{caused_by.partition}|0|{NOON}|0".encode(),
         "ce_source": b"/tally",
-        "ce_type": b"fsn.stock.StockSnapshot",
+        "ce_type": b"fsn.engine.DeadLetter",
         "ce_time": b"2026-11-19T12:00:00.123Z",
         "content-type": b"application/avro",
     }
     assert FORM.fullmatch(trace) and trace.endswith(b"-00")
 
 
-def test_every_record_for_outsiders_has_its_own_id_and_internal_ones_no_headers(driver):
+def test_every_event_for_outsiders_has_its_own_id_and_nothing_else_has_headers(driver):
     for number in range(40):
         send(driver, reason="damage" if number % 3 else "receipt", run=number % 5 == 0)
     driver.tick(NOON + 60_000)
     driver.tick(NOON + 120_000)
-    shown = [raw for log in driver.logs.values() for raw in log if not TOPOLOGY.topics[raw.topic].internal]
+    shown = [raw for log in driver.logs.values() for raw in log if TOPOLOGY.topics[raw.topic].carries_events]
     written = [dict(raw.headers) for raw in shown if raw.topic not in {"stock-deltas", "network"}]
     assert {said["ce_type"].rpartition(b".")[2] for said in written} == {
-        b"StockSnapshot",
         b"OperationalAlert",
         b"DeadLetter",
     }
     assert len({said["ce_id"] for said in written}) == len({said["traceparent"] for said in written}) == len(written)
     assert all(FORM.fullmatch(said["traceparent"]) for said in written)
-    internal = [raw for log in driver.logs.values() for raw in log if TOPOLOGY.topics[raw.topic].internal]
-    assert internal and not any(raw.headers for raw in internal)
+    others = [raw for log in driver.logs.values() for raw in log if not TOPOLOGY.topics[raw.topic].carries_events]
+    assert {raw.topic for raw in others} == {"clock", "network-changes", "task-manifests", "stock-snapshots"}
+    assert not any(raw.headers for raw in others)
 
 
 def test_a_position_that_comes_again_on_another_cluster_is_another_event():
@@ -89,10 +89,14 @@ def test_the_trace_of_a_record_goes_on_in_what_it_causes(driver):
     assert span != b"b7ad6b7169203331"
 
 
-def test_what_many_records_changed_belongs_to_no_ones_trace(driver):
-    send(driver, ("traceparent", SENT))
-    (snapshot,) = headers(driver, "stock-snapshots")
-    assert SENT[3:35] not in snapshot["traceparent"]
+def test_what_many_records_changed_belongs_to_no_ones_trace():
+    topics = {"stock-snapshots": TOPOLOGY.topics["stock-snapshots"].model_copy(update={"cleanup": "delete"})}
+    events = TOPOLOGY.model_copy(update={"topics": {**TOPOLOGY.topics, **topics}})
+    with TopologyDriver(events, [tally.STAGE], start_at=NOON) as driver:
+        driver.publish()
+        send(driver, ("traceparent", SENT))
+        (snapshot,) = headers(driver, "stock-snapshots")
+        assert SENT[3:35] not in snapshot["traceparent"]
 
 
 def test_a_timer_begins_its_own_trace(driver):

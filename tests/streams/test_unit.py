@@ -34,13 +34,13 @@ def longest(value_bytes):
 
 def test_an_output_is_measured_with_its_key_and_headers(unit):
     alert = OperationalAlert("id", "acme|v1", "CLOSED", 0, 1, "", "open", 1)
-    unit.emit("stock-snapshots", "k", alert)
+    unit.emit("operational-alerts", "k", alert)
     headers = sum(len(name) + len(value) for name, value in unit.outputs[0].headers)
     longest_key = longest(len(Codec().encode(alert)) + headers)
-    unit.emit("stock-snapshots", longest_key, alert)
+    unit.emit("operational-alerts", longest_key, alert)
     assert len(unit.outputs[1].headers) == len(unit.outputs[0].headers) > 0
-    with pytest.raises(OutputTooLarge, match=f"a record of {LIMIT + 1} bytes for stock-snapshots"):
-        unit.emit("stock-snapshots", longest_key + "k", alert)
+    with pytest.raises(OutputTooLarge, match=f"a record of {LIMIT + 1} bytes for operational-alerts"):
+        unit.emit("operational-alerts", longest_key + "k", alert)
 
 
 def test_a_broadcast_is_measured_with_its_key(unit):
