@@ -126,5 +126,6 @@ def test_every_task_replays_byte_for_byte_from_its_manifests(killed_day):
             if output.topic in shown
         )
     written = [raw for topic in shown for log in raws(brokers, topic, topology.partitions).values() for raw in log]
-    assert len({dict(raw.headers)["ce_id"] for raw in written}) == len(written) > 1_000
+    events = [dict(raw.headers) for raw in written if topology.topics[raw.topic].carries_events]
+    assert len({said["ce_id"] for said in events}) == len(events) > 1_000
     assert replayed == Counter((raw.topic, raw.key, raw.value, raw.timestamp, raw.headers) for raw in written)
