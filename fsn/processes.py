@@ -14,7 +14,7 @@ from typing import Final
 
 from fsn.children import HOST, Child, ChildError, free_port
 
-READY_TIMEOUT_S: Final = 60.0
+READY_TIMEOUT_S: Final = 120.0
 _POLL_S: Final = 0.05
 
 

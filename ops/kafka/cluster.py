@@ -25,7 +25,7 @@ from fsn.children import HOST, Child
 from ops.kafka.jars import KafkaError, class_path, java
 
 LOGGING: Final = Path(__file__).with_name("log4j2.properties")
-READY_TIMEOUT_S: Final = 60.0
+READY_TIMEOUT_S: Final = 120.0
 HEAP_MB: Final = {1: 1024, 3: 512}
 FIRST_PORT: Final = 20_000
 LAST_PORT: Final = 32_000
