@@ -27,6 +27,10 @@ def places(batch):
     return [(record.topic, record.offset) for record in batch]
 
 
+def counted(chosen):
+    return len(list(chosen))
+
+
 def test_records_merge_by_time_then_topic_order_then_offset(inbox):
     inbox.add(DELTAS, [raw(DELTAS, 0, 5), raw(DELTAS, 1, 7)], 1)
     inbox.add(ORDERS, [raw(ORDERS, 0, 5), raw(ORDERS, 1, 6)], 1)
@@ -47,9 +51,9 @@ def test_records_below_the_next_offset_are_dropped(inbox):
 
 def test_bulk_waits_while_others_have_work(inbox):
     inbox.add(DELTAS, [raw(DELTAS, number, number) for number in range(5_000)], 1)
-    assert len(inbox.choose()) == BULK_RECORDS_MAX
+    assert counted(inbox.choose()) == BULK_RECORDS_MAX
     inbox.add(ORDERS, [raw(ORDERS, 0, 99_999)], 1)
-    batch = inbox.choose()
+    batch = list(inbox.choose())
     assert len(batch) == BULK_RECORDS_BESIDE_OTHERS + 1
     assert places(batch)[-1] == (ORDERS, 0)
 
@@ -58,7 +62,7 @@ def test_bulk_may_be_kept_out_of_a_batch_and_waits(inbox):
     inbox.add(DELTAS, [raw(DELTAS, number, number) for number in range(10)], 1)
     inbox.add(ORDERS, [raw(ORDERS, 0, 99)], 1)
     assert places(inbox.choose(bulk_max=0)) == [(ORDERS, 0)]
-    assert len(inbox.choose(bulk_max=3)) == 4
+    assert counted(inbox.choose(bulk_max=3)) == 4
     assert inbox.has_bulk
 
 
@@ -89,13 +93,13 @@ class TestTime:
     def test_a_tick_waits_for_a_topic_that_may_hold_older_records(self, inbox):
         inbox.add(CLOCK, [raw(CLOCK, 0, 100)], 5)
         inbox.ended(ORDERS, 5)
-        assert inbox.choose() == []
+        assert not inbox.choose()
 
     def test_an_end_found_before_the_tick_was_read_does_not_count(self, inbox):
         inbox.ended(ORDERS, 4)
         inbox.ended(DELTAS, 4)
         inbox.add(CLOCK, [raw(CLOCK, 0, 100)], 5)
-        assert inbox.choose() == []
+        assert not inbox.choose()
         inbox.ended(ORDERS, 5)
         inbox.ended(DELTAS, 5)
         assert places(inbox.choose()) == [(CLOCK, 0)]
@@ -116,7 +120,7 @@ class TestTime:
     def test_an_outage_is_read_before_its_time_passes(self, inbox):
         """Five minutes of ticks and the heartbeats sent meanwhile come at once: the heartbeats go first."""
         inbox.add(CLOCK, [raw(CLOCK, second, second * 1_000) for second in range(300)], 5)
-        assert inbox.choose() == []
+        assert not inbox.choose()
         inbox.add(ORDERS, [raw(ORDERS, minute, minute * 60_000) for minute in range(5)], 6)
         inbox.ended(ORDERS, 6)
         inbox.ended(DELTAS, 6)
@@ -127,7 +131,7 @@ class TestTime:
 
 def test_what_was_not_processed_stays(inbox):
     inbox.add(ORDERS, [raw(ORDERS, number, number) for number in range(4)], 1)
-    inbox.take(inbox.choose()[:2])
+    inbox.take(list(inbox.choose())[:2])
     assert places(inbox.choose()) == [(ORDERS, 2), (ORDERS, 3)]
     assert inbox.processed_offsets()[ORDERS] == 2
 
@@ -141,9 +145,9 @@ def test_a_merge_of_a_prefix_is_a_prefix_of_the_merge(times):
     topics = {topic: [raw(topic, offset, at) for offset, at in enumerate(ats)] for topic, ats in times.items()}
     if not topics:
         return
-    whole = merge(topics, ORDER)
+    whole = list(merge(topics, ORDER))
     for cut in range(1, len(whole)):
         part = {}
         for record in whole[:cut]:
             part.setdefault(record.topic, []).append(record)
-        assert merge(part, ORDER) == whole[:cut]
+        assert list(merge(part, ORDER)) == whole[:cut]

@@ -32,7 +32,8 @@ class Recording(Task):
         self._batches_wanted = batches
         self.batches = []
 
-    async def _process(self, batch):
+    async def _process(self, chosen):
+        batch = list(self._up_to_unknown_network(chosen))
         self.batches.append((perf_counter(), [raw.topic for raw in batch]))
         self.inbox.take(batch)
         if len(self.batches) == self._batches_wanted:
