@@ -9,7 +9,7 @@ the records that were sent during it.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -52,7 +52,7 @@ class Chosen:
         """Whether it holds records of this topic."""
         return topic in self._chunks
 
-    def count_besides(self, topics: Set[str]) -> int:
+    def count_besides(self, topics: frozenset[str]) -> int:
         """Records of all other topics than these."""
         return sum(len(chunk) for topic, chunk in self._chunks.items() if topic not in topics)
 

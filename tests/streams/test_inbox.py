@@ -1,5 +1,7 @@
 """What enters a batch, in which order, and when time may pass."""
 
+from itertools import islice
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,42 @@ def test_a_topic_whose_timestamps_step_back_keeps_its_own_order(inbox):
     inbox.add(ORDERS, [raw(ORDERS, 0, 9), raw(ORDERS, 1, 2)], 1)
     inbox.add(DELTAS, [raw(DELTAS, 0, 5)], 1)
     assert places(inbox.choose()) == [(DELTAS, 0), (ORDERS, 0), (ORDERS, 1)]
+
+
+def test_records_are_merged_only_as_far_as_they_are_read():
+    """A batch of 20 ms ends after a few dozen records; the thousand that might have followed cost nothing."""
+
+    class Counting(list):
+        looked_at = 0
+
+        def __iter__(self):
+            for record in super().__iter__():
+                Counting.looked_at += 1
+                yield record
+
+    chunks = {topic: Counting(raw(topic, number, number) for number in range(500)) for topic in (ORDERS, DELTAS)}
+    assert places(islice(merge(chunks, ORDER), 4)) == [(ORDERS, 0), (DELTAS, 0), (ORDERS, 1), (DELTAS, 1)]
+    assert Counting.looked_at <= 6
+
+
+def test_what_was_chosen_reads_the_same_each_time(inbox):
+    """A batch that is computed again after an abort has the same records, whatever came in meanwhile."""
+    inbox.add(ORDERS, [raw(ORDERS, 0, 5), raw(ORDERS, 1, 6)], 1)
+    inbox.add(DELTAS, [raw(DELTAS, 0, 5)], 1)
+    chosen = inbox.choose()
+    first = places(chosen)
+    inbox.add(DELTAS, [raw(DELTAS, 1, 5)], 2)
+    assert places(chosen) == first == [(ORDERS, 0), (DELTAS, 0), (ORDERS, 1)]
+    assert chosen.count_besides(frozenset({DELTAS})) == 2
+    assert DELTAS in chosen and CLOCK not in chosen
+
+
+def test_nothing_is_chosen_where_nothing_may_enter(inbox):
+    assert not inbox.choose()
+    assert not inbox.choose(only=ORDERS)
+    inbox.add(DELTAS, [raw(DELTAS, 0, 5)], 1)
+    assert not inbox.choose(only=ORDERS)
+    assert places(inbox.choose(only=DELTAS)) == [(DELTAS, 0)]
 
 
 def test_records_below_the_next_offset_are_dropped(inbox):
@@ -137,6 +175,17 @@ def test_what_was_not_processed_stays(inbox):
 
 
 chunks = st.dictionaries(st.sampled_from(TOPICS), st.lists(st.integers(0, 20), min_size=1, max_size=12), max_size=3)
+
+
+@given(chunks)
+def test_a_merge_is_the_records_sorted_by_the_latest_time_of_their_topic_so_far(times):
+    topics = {topic: [raw(topic, offset, at) for offset, at in enumerate(ats)] for topic, ats in times.items()}
+    keyed = [
+        (max(ats[: offset + 1]), ORDER[topic], offset) for topic, ats in times.items() for offset in range(len(ats))
+    ]
+    assert [(ORDER[record.topic], record.offset) for record in merge(topics, ORDER)] == [
+        (position, offset) for _, position, offset in sorted(keyed)
+    ]
 
 
 @given(chunks)
