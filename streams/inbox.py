@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from streams.machine import CLOCK
@@ -24,6 +25,8 @@ BUFFERED_BYTES_MAX: Final = 8 << 20
 """A topic-partition with more buffered, in records or bytes, is not fetched until the task catches up."""
 BATCH_BYTES_MAX: Final = 8 << 20
 """Large records end a batch early: its transaction must not outlive its time-out."""
+
+_timestamp: Final = attrgetter("timestamp")
 
 
 class TopicPartition(NamedTuple):
@@ -196,7 +199,7 @@ class Inbox:
         """(T, round): up to T everything of the topic is in the batch or before it; beyond T, too, for ticks read no
         later than the round in which its end was found (−1: records left out of the batch may be older).
         """
-        reached = max((record.timestamp for record in chunk), default=-1)
+        reached = max(map(_timestamp, chunk), default=-1)
         buffer = self._buffers[topic]
         if len(buffer) > len(chunk):
             return max(reached, buffer[len(chunk)].timestamp), -1
