@@ -2,10 +2,10 @@
 
 Priority chooses what enters a batch (internal hops and single records before bulk deltas); inside a batch, merging by
 (timestamp, topic order, offset) decides. A topic's timestamps may step back; its offsets never do: while merging, a
-record counts as no earlier than the one before it in its topic. What may enter is merged as it is read, for a batch
-that ends after 20 ms takes a few dozen records of the thousand that might enter. A tick of time T enters only when every other topic
-holds a record ≥ T or was fetched to its end after that tick was read, so an outage does not make time run ahead of
-the records that were sent during it.
+record counts as no earlier than the one before it in its topic. What may enter is merged as it is read: a batch that
+ends after 20 ms takes a few dozen of the thousand records that might enter. A tick of time T enters only when every
+other topic holds a record ≥ T or was fetched to its end after that tick was read, so an outage does not make time run
+ahead of the records that were sent during it.
 """
 
 from collections import deque
@@ -213,7 +213,7 @@ def _size(record: Any) -> int:
 def merge(chunks: Mapping[str, Sequence[Any]], order: Mapping[str, int]) -> Iterator[Any]:
     """Records of several topics in (timestamp, topic order, offset) order, each topic's own order kept."""
     if len(chunks) == 1:
-        return iter(*chunks.values())
+        return iter(next(iter(chunks.values())))
     return _merged(chunks, order)
 
 
