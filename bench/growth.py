@@ -96,8 +96,10 @@ class _Task:
 
     def _compute(self, batch: list[Raw]) -> list[tuple[bytes, bytes | None]]:
         computed = compute(batch, self._machine, self.unit, app=self._topology.app, partition=0, codec=self._codec)
-        if computed.counts.dead or computed.done != len(batch):
-            raise BenchError(f"of {len(batch)} deltas {computed.done} were taken, refused: {computed.counts.dead}")
+        if computed.counts.dead or len(computed.processed) != len(batch):
+            raise BenchError(
+                f"of {len(batch)} deltas {len(computed.processed)} were taken, refused: {computed.counts.dead}"
+            )
         return computed.rows
 
     def _delta(self, variant_id: str, place: int) -> Raw:

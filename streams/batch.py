@@ -6,7 +6,7 @@ measured at once, so that the input that made it is found and dead-lettered, and
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -25,13 +25,13 @@ MANIFESTS: Final = "task-manifests"
 class Computed(msgspec.Struct, frozen=True):
     """A batch ready to be committed.
 
-    done: how many of its records were processed
+    processed: its records, as far as the budget allowed
     outputs: records to send, manifest last
     rows: changelog rows; None deletes
     offsets: next offset per topic
     """
 
-    done: int
+    processed: list[Any]
     counts: Counts
     outputs: list[Output]
     rows: list[tuple[bytes, bytes | None]]
@@ -39,7 +39,7 @@ class Computed(msgspec.Struct, frozen=True):
 
 
 def compute(
-    batch: Sequence[Any],
+    batch: Iterable[Any],
     machine: Machine,
     unit: UnitOfWork,
     *,
@@ -55,8 +55,7 @@ def compute(
     """
     unit.clear()
     before = unit.network, unit.now_at, unit.ticked_at, unit.timers_from
-    done, counts = machine.run(batch, unit, budget_s=budget_s, strict=strict)
-    processed = batch[:done]
+    processed, counts = machine.run(batch, unit, budget_s=budget_s, strict=strict)
     ranges = _ranges(processed)
     try:
         rows = _finish(processed, ranges, machine, unit, counts)
@@ -71,7 +70,7 @@ def compute(
     headers, _ = unit.envelope(MANIFESTS, manifest)
     unit.outputs.append(Output(MANIFESTS, key, codec.encode(manifest), unit.event_at, partition, headers))
     offsets = {topic: last + 1 for topic, (_, last) in ranges.items()}
-    return Computed(done, counts, unit.outputs, rows, offsets)
+    return Computed(processed, counts, unit.outputs, rows, offsets)
 
 
 def _finish(

@@ -2,14 +2,17 @@
 
 Priority chooses what enters a batch (internal hops and single records before bulk deltas); inside a batch, merging by
 (timestamp, topic order, offset) decides. A topic's timestamps may step back; its offsets never do: while merging, a
-record counts as no earlier than the one before it in its topic. A tick of time T enters only when every other topic
-holds a record ≥ T or was fetched to its end after that tick was read, so an outage does not make time run ahead of
-the records that were sent during it.
+record counts as no earlier than the one before it in its topic. What may enter is merged as it is read: a batch that
+ends after 20 ms takes a few dozen of the thousand records that might enter. A tick of time T enters only when every
+other topic holds a record ≥ T or was fetched to its end after that tick was read, so an outage does not make time run
+ahead of the records that were sent during it.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heapreplace
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from streams.machine import CLOCK
@@ -23,12 +26,38 @@ BUFFERED_BYTES_MAX: Final = 8 << 20
 BATCH_BYTES_MAX: Final = 8 << 20
 """Large records end a batch early: its transaction must not outlive its time-out."""
 
+_timestamp: Final = attrgetter("timestamp")
+
 
 class TopicPartition(NamedTuple):
     """Equal to, and hashing like, the same pair of Faust and aiokafka."""
 
     topic: str
     partition: int
+
+
+class Chosen:
+    """What may enter the next batch. Reading it gives the records in merge order, merged as far as they are read."""
+
+    __slots__ = ("_chunks", "_order")
+
+    def __init__(self, chunks: Mapping[str, Sequence[Any]], order: Mapping[str, int]) -> None:
+        self._chunks = chunks
+        self._order = order
+
+    def __iter__(self) -> Iterator[Any]:
+        return merge(self._chunks, self._order)
+
+    def __bool__(self) -> bool:
+        return bool(self._chunks)
+
+    def __contains__(self, topic: object) -> bool:
+        """Whether it holds records of this topic."""
+        return topic in self._chunks
+
+    def count_besides(self, topics: frozenset[str]) -> int:
+        """Records of all other topics than these."""
+        return sum(len(chunk) for topic, chunk in self._chunks.items() if topic not in topics)
 
 
 class Inbox:
@@ -106,18 +135,19 @@ class Inbox:
         left = sum(len(self._buffers[topic]) for topic in self._bulk)
         return bool(self._buffers[CLOCK]) and left <= BULK_RECORDS_BESIDE_OTHERS
 
-    def choose(self, *, only: str | None = None, bulk_max: int = BULK_RECORDS_MAX) -> list[Any]:
-        """The next batch in merge order, still buffered: `take` removes what was processed of it.
+    def choose(self, *, only: str | None = None, bulk_max: int = BULK_RECORDS_MAX) -> Chosen:
+        """What may enter the next batch, still buffered: `take` removes what was processed of it.
 
         only: nothing but this topic may enter; bulk_max: bulk records of each bulk topic that may.
         """
         if only is not None:
-            return list(islice(self._buffers[only], BATCH_RECORDS_MAX))
+            head = list(islice(self._buffers[only], BATCH_RECORDS_MAX))
+            return Chosen({only: head} if head else {}, self._order)
         chunks = self._chunks(bulk_max)
         ticks = self._ticks_allowed(chunks)
         if ticks:
             chunks[CLOCK] = list(islice(self._buffers[CLOCK], ticks))
-        return merge(chunks, self._order)
+        return Chosen(chunks, self._order)
 
     def take(self, processed: Sequence[Any]) -> None:
         """Remove processed records."""
@@ -169,7 +199,7 @@ class Inbox:
         """(T, round): up to T everything of the topic is in the batch or before it; beyond T, too, for ticks read no
         later than the round in which its end was found (−1: records left out of the batch may be older).
         """
-        reached = max((record.timestamp for record in chunk), default=-1)
+        reached = max(map(_timestamp, chunk), default=-1)
         buffer = self._buffers[topic]
         if len(buffer) > len(chunk):
             return max(reached, buffer[len(chunk)].timestamp), -1
@@ -180,19 +210,27 @@ def _size(record: Any) -> int:
     return len(record.value or b"")
 
 
-def merge(chunks: Mapping[str, Sequence[Any]], order: Mapping[str, int]) -> list[Any]:
+def merge(chunks: Mapping[str, Sequence[Any]], order: Mapping[str, int]) -> Iterator[Any]:
     """Records of several topics in (timestamp, topic order, offset) order, each topic's own order kept."""
     if len(chunks) == 1:
-        return list(next(iter(chunks.values())))
-    keyed: list[tuple[int, int, int, Any]] = []
+        return iter(next(iter(chunks.values())))
+    return _merged(chunks, order)
+
+
+def _merged(chunks: Mapping[str, Sequence[Any]], order: Mapping[str, int]) -> Iterator[Any]:
+    heads: list[tuple[int, int, Any, Iterator[Any]]] = []
     for topic, chunk in chunks.items():
-        position, latest = order[topic], 0
-        for record in chunk:
-            latest = max(latest, record.timestamp)
-            keyed.append((latest, position, record.offset, record))
-    keyed.sort(key=_merge_key)
-    return [entry[3] for entry in keyed]
-
-
-def _merge_key(entry: tuple[int, int, int, Any]) -> tuple[int, int, int]:
-    return entry[:3]
+        rest = iter(chunk)
+        heads.extend((max(record.timestamp, 0), order[topic], record, rest) for record in islice(rest, 1))
+    heapify(heads)
+    while len(heads) > 1:
+        latest, position, record, rest = heads[0]
+        yield record
+        following = next(rest, None)
+        if following is None:
+            heappop(heads)
+        else:
+            heapreplace(heads, (max(latest, following.timestamp), position, following, rest))
+    for _, _, record, rest in heads:
+        yield record
+        yield from rest

@@ -6,7 +6,8 @@ same transaction as its neighbours. A record on the wrong partition is forwarded
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, pairwise
 from time import perf_counter
 from typing import Any, Final
 
@@ -114,19 +115,20 @@ class Machine:
         self._timers = {kind: handler for stage in stages for kind, handler in stage.timers.items()}
 
     def run(
-        self, records: Sequence[Any], unit: UnitOfWork, *, budget_s: float | None = None, strict: bool = False
-    ) -> tuple[int, Counts]:
-        """Process records in order, all or as many as the budget allows; returns how many, and what happened.
+        self, records: Iterable[Any], unit: UnitOfWork, *, budget_s: float | None = None, strict: bool = False
+    ) -> tuple[list[Any], Counts]:
+        """Process records in order, all or as many as the budget allows; returns those, and what happened.
 
         Of consecutive ticks only the last is processed, and the budget never ends a batch between two of them, so
         that a replay of the same records does the same. strict checks the size of every row at once.
         """
         counts = Counts()
         started = perf_counter()
-        total = len(records)
-        for index, raw in enumerate(records):
+        processed: list[Any] = []
+        for index, (raw, following) in enumerate(pairwise(chain(records, (None,)))):
+            processed.append(raw)
             if raw.topic == CLOCK:
-                if index + 1 < total and records[index + 1].topic == CLOCK:
+                if following is not None and following.topic == CLOCK:
                     continue
                 self._tick(raw, unit, counts, strict=strict)
             elif raw.topic == NETWORK_CHANGES:
@@ -134,8 +136,8 @@ class Machine:
             else:
                 self._process(raw, unit, counts, strict=strict)
             if budget_s is not None and index % CHECK_TIME_EVERY == 0 and perf_counter() - started > budget_s:
-                return index + 1, counts
-        return total, counts
+                break
+        return processed, counts
 
     def _process(self, raw: Any, unit: UnitOfWork, counts: Counts, *, strict: bool) -> None:
         counts.records += 1

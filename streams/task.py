@@ -13,7 +13,8 @@ A batch: records in merge order, each on a savepoint → its transaction (stream
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from time import perf_counter
 from typing import Any, Final, Protocol, TypeVar
 
@@ -31,7 +32,7 @@ from streams.errors import (
     TransactionError,
     TransactionFenced,
 )
-from streams.inbox import Inbox
+from streams.inbox import Chosen, Inbox
 from streams.machine import (
     CLOCK,
     ENGINE,
@@ -249,9 +250,10 @@ class Task:
             # Before the first NetworkChanged nothing is known of the network: no order may be judged by it.
             only = None if self._knows_network() else NETWORK_CHANGES
             bulk_max, due_in = self._pace.allowed(self.inbox, perf_counter())
-            batch = await self._ready_batch(self.inbox.choose(only=only, bulk_max=bulk_max))
-            if batch:
-                await self._process(batch)
+            chosen = self.inbox.choose(only=only, bulk_max=bulk_max)
+            if chosen:
+                await self._wait_for_network(chosen)
+                await self._process(chosen)
                 self._failures = 0
                 await asyncio.sleep(0)
             elif not self._closed.is_set():
@@ -262,42 +264,47 @@ class Task:
         assert self._unit is not None
         return self._unit.get(ENGINE, "network") is not ABSENT
 
-    async def _ready_batch(self, batch: list[Any]) -> list[Any]:
-        """The batch up to the first NetworkChanged whose version this worker does not have yet."""
-        network, decode = self._runtime.network, self._runtime.codec.decode
-        for index, raw in enumerate(batch):
-            if raw.topic == NETWORK_CHANGES:
-                wanted = network_wanted(raw.value or b"", decode)
-                if wanted > network.available:
-                    if index:
-                        return batch[:index]
-                    await self._or_closed(network.wait_for(wanted))
-        return batch
+    async def _wait_for_network(self, chosen: Chosen) -> None:
+        """Until this worker has the version of the first record, where that is a NetworkChanged."""
+        first = next(iter(chosen)) if NETWORK_CHANGES in chosen else None
+        if first is not None and first.topic == NETWORK_CHANGES:
+            await self._or_closed(self._runtime.network.wait_for(self._network_wanted(first)))
 
-    async def _process(self, batch: Sequence[Any]) -> None:
+    def _up_to_unknown_network(self, chosen: Chosen) -> Iterator[Any]:
+        """The records before the first NetworkChanged whose version this worker does not have yet."""
+        if NETWORK_CHANGES not in chosen:
+            return iter(chosen)
+        available = self._runtime.network.available
+        return takewhile(
+            lambda raw: raw.topic != NETWORK_CHANGES or self._network_wanted(raw) <= available, iter(chosen)
+        )
+
+    def _network_wanted(self, raw: Any) -> int:
+        return network_wanted(raw.value or b"", self._runtime.codec.decode)
+
+    async def _process(self, chosen: Chosen) -> None:
         assert self._machine is not None and self._unit is not None
         started = perf_counter()
         computed = compute(
-            batch,
+            self._up_to_unknown_network(chosen),
             self._machine,
             self._unit,
             app=self._runtime.topology.app,
             partition=self.partition,
             codec=self._runtime.codec,
-            budget_s=self._budget(batch, started),
+            budget_s=self._budget(chosen, started),
         )
         computed_at = perf_counter()
         await self._commit(computed)
         self._unit.committed()
-        processed = batch[: computed.done]
-        self.inbox.take(processed)
+        self.inbox.take(computed.processed)
         self._runtime.metrics.outputs(computed.outputs)
-        self._measure(processed, computed.counts, computed_at - started, perf_counter() - computed_at)
+        self._measure(computed.processed, computed.counts, computed_at - started, perf_counter() - computed_at)
 
-    def _budget(self, batch: Sequence[Any], now: float) -> float | None:
+    def _budget(self, chosen: Chosen, now: float) -> float | None:
         """Bulk may take its time, unless somebody on this worker waits for a decision."""
-        urgency, unhurried = self._runtime.urgency, self._runtime.unhurried_topics
-        urgency.note(sum(raw.topic not in unhurried for raw in batch), now)
+        urgency = self._runtime.urgency
+        urgency.note(chosen.count_besides(self._runtime.unhurried_topics), now)
         return urgency.budget_s(now)
 
     async def _commit(self, computed: Computed) -> None:

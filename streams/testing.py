@@ -191,7 +191,7 @@ class TopologyDriver:
         computed = compute(
             batch, task.machine, task.unit, app=self.topology.app, partition=task.partition, codec=self.codec
         )
-        inbox.take(batch[: computed.done])
+        inbox.take(computed.processed)
         task.store.write(computed.rows)
         task.unit.committed()
         for output in computed.outputs:

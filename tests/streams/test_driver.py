@@ -3,9 +3,11 @@
 import pytest
 
 from schemas.codec import Codec
+from schemas.records.engine import Tick
 from schemas.records.stock import StockDelta
 from schemas.topology import load
-from streams.machine import ENGINE_STAGE, recall_time
+from streams.batch import compute
+from streams.machine import CLOCK, ENGINE_STAGE, Raw, recall_time
 from streams.partitioner import Partitioner
 from streams.testing import TopologyDriver
 from streams.unit import UnitOfWork
@@ -42,6 +44,39 @@ def test_rows_changed_twice_in_a_batch_show_once(driver):
         driver._append("stock-deltas", driver._partition_of(b"acme|v1"), b"acme|v1", CODEC.encode(record), 1_000)
     driver.run()
     assert [snapshot.on_hand for snapshot in driver.read("stock-snapshots")] == [6]
+
+
+PLACE = Partitioner(TOPOLOGY.partitions)(b"acme|v1")
+
+
+def deltas_and_ticks(*, ticks, deltas, at=2_000):
+    clock = [
+        Raw(CLOCK, PLACE, number, at + number, b"0", CODEC.encode(Tick(at=at + number))) for number in range(ticks)
+    ]
+    return clock + [
+        Raw("stock-deltas", PLACE, number, at + ticks, b"acme|v1", CODEC.encode(delta())) for number in range(deltas)
+    ]
+
+
+def computed_without_time(driver, records):
+    """A batch whose time is used up when it is first looked at, after the first record and every 32nd from there."""
+    task = driver._tasks[PLACE]
+    return compute(records, task.machine, task.unit, app=TOPOLOGY.app, partition=PLACE, codec=CODEC, budget_s=0.0)
+
+
+def test_a_batch_whose_time_is_used_up_has_read_one_record_ahead_and_no_more(driver):
+    records = iter(deltas_and_ticks(ticks=0, deltas=5))
+    computed = computed_without_time(driver, records)
+    assert [raw.offset for raw in computed.processed] == [0]
+    assert computed.offsets == {"stock-deltas": 1}
+    assert [raw.offset for raw in records] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(("ticks", "processed"), [(33, 33), (34, 65)])
+def test_time_used_up_never_ends_a_batch_between_two_ticks(driver, ticks, processed):
+    computed = computed_without_time(driver, deltas_and_ticks(ticks=ticks, deltas=100))
+    assert len(computed.processed) == processed
+    assert computed.offsets[CLOCK] == ticks
 
 
 @pytest.mark.parametrize(
