@@ -65,12 +65,15 @@ class World:
             for location_id in self.location_ids
         ]
 
-    def deltas(self, count: int, *, quantity: int = 0) -> list[Message]:
+    def deltas(self, count: int, *, quantity: int = 0, items: int = 0, padding: int = 0) -> list[Message]:
         """Deltas round all items with a stride, so that neighbours differ and no batch holds an item twice.
 
-        quantity: the same for all; 0 makes a mixture of sales and receipts that adds up to more than nothing.
+        quantity: the same for all; 0 makes a mixture of sales and receipts that adds up to more than nothing
+        items: how many items they are about, 0 for all
+        padding: characters of a reference that makes the records longer and says nothing
         """
         places = [(variant, location) for variant in self.variant_ids for location in self.location_ids]
+        places, reference = places[: items or None], "x" * padding or None
         now, made = int(time.time() * 1000), []
         for number in range(count):
             variant_id, location_id = places[(number * 7919) % len(places)]
@@ -86,7 +89,7 @@ class World:
                 None,
                 units,
                 "receipt" if units > 0 else "sale",
-                None,
+                reference,
                 now,
             )
             made.append(self._signed("stock-deltas", variant_id, delta))
