@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from bench.fitting import Formula, fit
-from bench.harness import ROOT
+from bench.harness import ROOT, BenchError
 from processors.rules import Rules
 from streams.inbox import BULK_RECORDS_BESIDE_OTHERS, BULK_RECORDS_MAX
 from streams.pace import BULK_EVERY_S, BUSY_FROM
@@ -28,6 +28,7 @@ PEAK: Final = 4
 RESTORE_S: Final = 600
 """How long a new worker without tables may take before it works: what bounds the rows of a partition."""
 PRODUCTION_PARTITIONS: Final = 12
+WORKERS_MAX: Final = 100_000
 DAY_S: Final = 86_400
 
 WORKER_TERMS: Final = ("worker_s", "partition_s", "transactions", "deltas", "delta_kb", "delta_key_doublings")
@@ -113,7 +114,7 @@ def _layout_for(
 ) -> dict[str, int]:
     """The smallest number of workers, and the partitions in dozens, that hold each other: more of one cost of the other."""
     workers, partitions = 1, PRODUCTION_PARTITIONS
-    while True:
+    while workers <= WORKERS_MAX:
         load = _load(orders, deltas, workers, partitions, formulas, known)
         wanted_workers = max(workers, math.ceil(load["cores"] / BUSY_SHARE))
         wanted = max(wanted_workers, partitions, math.ceil(deltas / load["bulk_per_partition"]))
@@ -121,6 +122,7 @@ def _layout_for(
         if (wanted_workers, wanted_partitions) == (workers, partitions):
             return {"workers": workers, "partitions": partitions}
         workers, partitions = wanted_workers, wanted_partitions
+    raise BenchError(f"{orders} orders and {deltas} deltas a second: each further worker costs more than it does")
 
 
 def _load(
