@@ -8,6 +8,7 @@ cores, so that a rate with two says little where there are two cores: records pe
 """
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
@@ -25,14 +26,15 @@ from bench.harness import ROOT, TOPOLOGY, BenchError, Message, Positions, send, 
 from bench.members import wait_until_shared, worker
 from bench.memory import Strangers, cpu_seconds
 from bench.orders import AT_ONCE, feeder, phase
+from bench.report import RESULTS, write_as
 from bench.report import about as started_about
-from bench.report import write_as
 from bench.usage import between, used
 from bench.world import World
 from fsn.processes import WorkerProcess
 from schemas.topology import load
 from streams.store import LocalStore
 
+PUBLISHED: Final = "capacity"
 LOCATIONS: Final = 7
 UNITS: Final = 100_000
 TIMED_SHARE_MIN: Final = 0.25
@@ -284,8 +286,12 @@ def main() -> int:
     """Measure, fit, show, write."""
     parser = argparse.ArgumentParser(prog="python -m bench.capacity", description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="short windows: shows that it works, gives no figures")
-    plan = QUICK if parser.parse_args().quick else FULL
+    parser.add_argument("--derive", action="store_true", help="measure nothing: fit the published windows again")
+    chosen = parser.parse_args()
+    plan = QUICK if chosen.quick else FULL
     console = Console(stderr=True, highlight=False)
+    if chosen.derive:
+        return _publish(json.loads((RESULTS / f"{PUBLISHED}.json").read_text("utf-8")), PUBLISHED, console)
     started, about = time.time(), started_about()
     try:
         found = measure(plan, lambda line: console.print(f"  {line}", markup=False))
@@ -293,12 +299,17 @@ def main() -> int:
         console.print(str(error), markup=False)
         return 2
     about["seconds"] = round(time.time() - started)
-    document = {**found, **sizing.derive(found), "about": about}
-    path = write_as("capacity" if plan is FULL else "capacity-quick", document)
-    if plan is FULL:
+    return _publish({**found, "about": about}, PUBLISHED if plan is FULL else f"{PUBLISHED}-{plan.name}", console)
+
+
+def _publish(found: dict[str, Any], name: str, console: Console) -> int:
+    """Fit, write, show; only a full run reaches the page."""
+    document = {**found, **sizing.derive(found)}
+    path = write_as(name, document)
+    if name == PUBLISHED:
         capacity_page.publish(document)
     console.print(capacity_page.text(document), markup=False)
-    console.print(f"{path.relative_to(ROOT)} written, {about['seconds']} s")
+    console.print(f"{path.relative_to(ROOT)} written; measuring took {document['about']['seconds']} s")
     return 0
 
 

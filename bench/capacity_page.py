@@ -23,7 +23,7 @@ PRICES: Final = (
     ("worker_deltas", "transactions", "a transaction of deltas or of a tick", "µs", 1e6),
     ("worker_deltas", "deltas", "a delta", "µs", 1e6),
     ("worker_deltas", "delta_kb", "each KB of it", "µs", 1e6),
-    ("worker_deltas", "delta_key_doublings", "each doubling of the items beyond 1,000, a delta", "µs", 1e6),
+    ("worker_deltas", "delta_key_doublings", "each doubling of a partition's items beyond 250, a delta", "µs", 1e6),
     ("worker_orders", "transactions", "a transaction of an order's hop", "µs", 1e6),
     ("worker_orders", "orders", "an order, all its hops", "µs", 1e6),
     ("broker", "broker_s", "the broker that runs", "ms of a core a second", 1e3),

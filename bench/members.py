@@ -37,10 +37,10 @@ def worker(
     )
 
 
-def metric(one: WorkerProcess, name: str) -> float:
-    """A metric of a worker, summed over its labels; 0 where it has none yet."""
-    lines = one.get("/metrics")[1].splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+def metric(one: WorkerProcess, name: str, *, label: str = "") -> float:
+    """A metric of a worker, summed over those labels that hold a word; 0 where it has none yet."""
+    lines = [line for line in one.get("/metrics")[1].splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+    return sum(float(line.rpartition(" ")[2]) for line in lines if label in line)
 
 
 def wait_until_shared(workers: Sequence[WorkerProcess], partitions: int) -> None:

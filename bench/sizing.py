@@ -23,6 +23,8 @@ BUSY_SHARE: Final = 0.7
 """How full a worker's core may be: above it, waiting grows faster than work."""
 ITEM_CHANGES_EVERY_S: Final = 100
 """Assumed: so many items for each delta a second; 20,000 items change 200 times a second."""
+FEW_ITEMS: Final = 250
+"""Of a partition: from here on the cost of a delta is taken to grow with each doubling, as rows leave the caches."""
 PEAK: Final = 4
 """Assumed: a network's busiest hour has so many times its mean; log and tables grow by the mean."""
 RESTORE_S: Final = 600
@@ -56,7 +58,7 @@ def amounts(window: Mapping[str, Any]) -> dict[str, float]:
         "transactions": window["transactions"],
         "deltas": deltas,
         "delta_kb": window["delta_bytes"] / 1024,
-        "delta_key_doublings": deltas * math.log2(window["items"] / 1_000) if deltas else 0.0,
+        "delta_key_doublings": deltas * _doublings(window["items"] / window["partitions"]) if deltas else 0.0,
         "orders": window["orders"],
         "log_mb": window["log_bytes"] / 1e6,
     }
@@ -148,7 +150,7 @@ def _load(
         "partition_s": partitions,
         "deltas": deltas,
         "delta_kb": deltas * known["delta_bytes"] / 1024,
-        "delta_key_doublings": deltas * math.log2(max(items, 1_000) / 1_000),
+        "delta_key_doublings": deltas * _doublings(items / partitions),
         "orders": orders,
     }
     ticks = {"transactions": partitions}
@@ -169,6 +171,11 @@ def _load(
         "table_gb": (items * known["item_bytes_each"] + kept_orders * known["order_bytes_each"]) / 1e9,
         "log_tb_a_day": log_mb / PEAK * DAY_S / 1e6,
     }
+
+
+def _doublings(items: float) -> float:
+    """How often the items of a partition have doubled from where nearly every batch holds each of them."""
+    return math.log2(max(items, FEW_ITEMS) / FEW_ITEMS)
 
 
 def _fit(windows: Sequence[Mapping[str, Any]], terms: Sequence[str], cost: str) -> Formula:

@@ -29,7 +29,7 @@ from bench.members import metric
 from bench.orders import percentile
 from bench.report import about as started_about
 from bench.report import write_as
-from bench.soak_verdict import Compacted, Finding, Sample
+from bench.soak_verdict import Compacted, Finding, Sample, Taken
 from bench.world import World
 from streams.store import LocalStore
 
@@ -105,14 +105,14 @@ def soak(seconds: float, say: Say, *, orders_per_s: float, deltas_per_s: float) 
         if load.wait(DONE_TIMEOUT_S) or observer.wait(DONE_TIMEOUT_S):
             raise BenchError(f"the load or its observer failed; the worker said: {worker.said()}")
         worker.check()
-        taken_per_s = metric(worker, "fsn_records_in_total") / seconds
+        taken = _taken(worker)
         compacted = {topic: _compacted(broker, topic) for topic in COMPACTED}
         worker.stop()
         rows_mb = _rows_mb(folder / "state")
         samples = with_latencies(samples, _latencies(folder, started, until_s=seconds - UNOBSERVED_S))
         findings = soak_verdict.judge(
             samples,
-            load_per_s=taken_per_s,
+            taken=taken,
             rows_mb=rows_mb,
             tasks=topology().partitions,
             compacted=compacted,
@@ -215,6 +215,15 @@ def with_latencies(samples: Sequence[Sample], orders: Sequence[tuple[float, floa
         found.append(sample._replace(p99_ms=round(percentile(waits, 99), 1) if waits else None))
         before = sample.at_s
     return found
+
+
+def _taken(worker: Worker) -> Taken:
+    return Taken(
+        records=round(metric(worker, "fsn_records_in_total")),
+        decisions=round(metric(worker, "fsn_records_out_total", label='"routing-decisions"')),
+        scans=round(metric(worker, "fsn_records_out_total", label='"tracking-events"')),
+        refused=round(metric(worker, "fsn_dead_letters_total")),
+    )
 
 
 def _compacted(broker: BenchBroker, topic: str) -> Compacted:

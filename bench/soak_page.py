@@ -61,7 +61,9 @@ def table(document: Mapping[str, Any]) -> str:
     words = {True: "no growth", False: "**grows**", None: "not judged"}
     for finding in document["findings"]:
         fine = finding["fine"]
-        verdict = {True: "yes", False: "**no**"}[fine] if finding["what"].endswith("compacts") else words[fine]
+        verdict = (
+            {True: "yes", False: "**no**"}[fine] if finding["what"].endswith(("compacts", "flows")) else words[fine]
+        )
         lines.append(f"| {finding['what']} | {finding['said']} | {verdict} |")
     return "\n".join(lines) + "\n"
 

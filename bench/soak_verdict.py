@@ -57,6 +57,15 @@ class Compacted(NamedTuple):
     uncleaned: int
 
 
+class Taken(NamedTuple):
+    """What the worker took and made of it: records of all topics, decisions, scans of parcels, records refused."""
+
+    records: int
+    decisions: int
+    scans: int
+    refused: int
+
+
 class Finding(NamedTuple):
     """A sentence, and whether all is well; None where it could not be judged."""
 
@@ -74,7 +83,7 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 def judge(
     samples: Sequence[Sample],
     *,
-    load_per_s: float,
+    taken: Taken,
     rows_mb: float,
     tasks: int,
     compacted: Mapping[str, Compacted],
@@ -86,14 +95,21 @@ def judge(
     middle = len(second) // 2
     third, last = second[:middle], second[middle:]
     return [
+        _flows(taken),
         _memory(second, whole_s=samples[-1].at_s),
         _constant("handles", [one.handles for one in third], [one.handles for one in last]),
         _constant("threads", [one.threads for one in third], [one.threads for one in last]),
         _tables(samples[-1], rows_mb, tasks),
-        _lag(second, load_per_s),
+        _lag(second, taken.records / samples[-1].at_s),
         _latency(second),
         *(_compacts(topic, found) for topic, found in compacted.items()),
     ]
+
+
+def _flows(taken: Taken) -> Finding:
+    """A load that ends in dead letters, or stops at the decision, is not the one that was meant."""
+    said = f"{taken.records:,} records taken, {taken.decisions:,} decisions, {taken.scans:,} scans, {taken.refused} dead letters"
+    return Finding("load flows", said, taken.decisions > 0 and taken.scans > 0 and not taken.refused)
 
 
 def _memory(second: Sequence[Sample], *, whole_s: float) -> Finding:

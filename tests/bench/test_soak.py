@@ -7,8 +7,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench import soak, soak_page
-from bench.soak_verdict import Compacted, Sample, judge, slope
+from bench.soak_verdict import Compacted, Sample, Taken, judge, slope
 
+FLOWING = Taken(records=3_600_000, decisions=90_000, scans=200_000, refused=0)
 CLEAN = {"changelog": Compacted(100_000, 9_000, 0)}
 
 
@@ -22,8 +23,8 @@ def run(count=120, every_s=10.0, **series):
     ]
 
 
-def verdict(samples, *, compacted=CLEAN):
-    found = judge(samples, load_per_s=3_000, rows_mb=30.0, tasks=4, compacted=compacted)
+def verdict(samples, *, compacted=CLEAN, taken=FLOWING):
+    found = judge(samples, taken=taken, rows_mb=30.0, tasks=4, compacted=compacted)
     return {finding.what: finding.fine for finding in found}
 
 
@@ -75,6 +76,11 @@ def test_a_topic_that_was_not_cleaned_everywhere_fails(found):
     assert verdict(run(), compacted={"stock-snapshots": found})["stock-snapshots compacts"] is False
 
 
+@pytest.mark.parametrize("wrong", [{"refused": 1}, {"scans": 0}, {"decisions": 0}])
+def test_a_load_that_is_refused_or_ends_half_way_fails(wrong):
+    assert verdict(run(), taken=FLOWING._replace(**wrong))["load flows"] is False
+
+
 def test_a_handful_of_samples_is_refused():
     with pytest.raises(ValueError, match="too few"):
         verdict(run(7))
@@ -96,7 +102,7 @@ def test_the_cleaners_note_is_read_as_the_broker_writes_it(tmp_path):
 def document(samples):
     about = {"started_at": "now", "commit": "abc", "minutes": 20, "orders_per_s": 80, "deltas_per_s": 2_000}
     about["machine"] = {"cores": 2, "cpu": "some", "load_1m": 0.1}
-    findings = judge(samples, load_per_s=3_000, rows_mb=30.0, tasks=4, compacted=CLEAN)
+    findings = judge(samples, taken=FLOWING, rows_mb=30.0, tasks=4, compacted=CLEAN)
     return {
         "about": about,
         "samples": [sample._asdict() for sample in samples],
