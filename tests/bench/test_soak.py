@@ -49,6 +49,13 @@ def test_a_few_wild_samples_turn_no_slope():
     assert slope(wild) == pytest.approx(2.0, rel=0.1)
 
 
+def test_latency_that_swings_is_no_growth():
+    chance = random.Random(2)
+    assert verdict(run(p99_ms=lambda number: 700 + 900 * chance.random() ** 2))["p99 order → decision"] is True
+    dip = verdict(run(p99_ms=lambda number: 1_300.0 if number < 75 or number > 90 else 300.0))
+    assert dip["p99 order → decision"] is True
+
+
 def test_memory_of_a_short_run_is_told_and_not_judged():
     assert verdict(run(18, rss_mb=lambda number: 200.0 + 10 * number))["memory"] is None
     assert verdict(run(18))["memory"] is True
