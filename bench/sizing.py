@@ -199,7 +199,7 @@ def _measured(windows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def _delta_bytes(windows: Sequence[Mapping[str, Any]]) -> float:
     """Of a delta as the bench makes it, key and signature included."""
-    return min(window["delta_bytes"] / window["deltas"] for window in windows if window["deltas"])
+    return float(min(window["delta_bytes"] / window["deltas"] for window in windows if window["deltas"]))
 
 
 def _restored_rows_per_s() -> float:

@@ -11,6 +11,7 @@ import itertools
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -120,7 +121,7 @@ class Load:
         self._plan(now + ANSWER_S, accepted)
         self._plan(now + SHIP_S, shipped)
         for count in range(1, len(SCANS) + 1):
-            self._plan(now + SHIP_S + count * SCAN_S, lambda count=count: self._scanned(number, count))
+            self._plan(now + SHIP_S + count * SCAN_S, partial(self._scanned, number, count))
 
     def _scanned(self, number: str, count: int) -> Message:
         """All scans so far, as the carrier tells them: their minutes lie in the past, one after the other."""
