@@ -7,6 +7,7 @@ ARGS ?=
 BROKERS ?= 1
 KILLS ?= 25
 SEED ?= 1
+SOAK_MINUTES ?= 20
 KAFKA_TESTS := tests/e2e tests/bench -m "broker or kafka"
 
 BIN := .venv/bin
@@ -15,10 +16,10 @@ READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-kafka test-faults lint types layers bench bench-kafka bench-restore broker kafka kafka-stop lock clean
+.PHONY: help demo run test test-kafka test-faults lint types layers bench bench-kafka bench-restore bench-capacity soak broker kafka kafka-stop lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY)  ## a simulated day through broker and worker, and a report of what came out
 	$(BIN)/fsn demo $(ARGS)
@@ -53,6 +54,12 @@ bench-kafka: $(READY)  ## the same contest and orders on a real Apache Kafka, be
 
 bench-restore: $(READY)  ## restore, takeover and growth on a real Apache Kafka, to bench/results/restore.json
 	$(BIN)/python -m bench.recovery $(ARGS)
+
+bench-capacity: $(READY)  ## what a record costs on a real Apache Kafka and what that means, to docs/capacity.md
+	$(BIN)/python -m bench.capacity $(ARGS)
+
+soak: $(READY)  ## a worker on a real Apache Kafka under constant load, watched for growth; SOAK_MINUTES=20
+	SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m bench.soak $(ARGS)
 
 broker: $(READY)  ## the embedded Kafka broker in the foreground
 	$(BIN)/fsn broker $(ARGS)

@@ -7,7 +7,6 @@ that a regression is seen; nothing is rounded in its favour.
 """
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import codec, idle, orders, report, route_us, stock_deltas, targets
-from bench.harness import FULL, KAFKA, KAFKA_QUICK, QUICK, ROOT, BenchError, Scale, machine
+from bench.harness import FULL, KAFKA, KAFKA_QUICK, QUICK, ROOT, BenchError, Scale
 
 Say = Callable[[str], None]
 
@@ -78,17 +77,7 @@ def main() -> int:
 
 
 def _about(scale: Scale) -> dict[str, Any]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return {
-        "started_at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "commit": commit or "unknown",
-        "scale": scale.name,
-        "broker": scale.broker,
-        "rounds": scale.rounds,
-        "machine": machine(),
-    }
+    return {**report.about(), "scale": scale.name, "broker": scale.broker, "rounds": scale.rounds}
 
 
 def _show(document: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ it is fed, and either would burden whoever comes next.
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -17,6 +17,7 @@ from bench.memory import cpu_seconds
 from fsn.broker import EmbeddedBroker
 from ops.kafka.cluster import Cluster
 from ops.kafka.jars import KafkaError
+from schemas.topology import Topology
 from streams.admin import apply
 
 WINDOW_S: Final = 1.2
@@ -30,17 +31,30 @@ class BenchBroker(NamedTuple):
     kind: Literal["embedded", "kafka"]
     bootstrap: str
     pid: int
+    folder: Path
+
+    def log_bytes(self) -> int:
+        """What its log holds now, all partitions and the broker's own topics included; of a real Kafka."""
+        return sum(path.stat().st_size for path in self.folder.glob("broker-*/data/*/*.log"))
 
 
 @contextlib.contextmanager
-def fresh_broker(kind: Literal["embedded", "kafka"]) -> Iterator[BenchBroker]:
-    """An empty broker with FSN's topics; its data is thrown away."""
+def fresh_broker(
+    kind: Literal["embedded", "kafka"],
+    *,
+    declared: Topology | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> Iterator[BenchBroker]:
+    """An empty broker with the topics of a topology, the shipped one by default; its data is thrown away.
+
+    settings: further lines of a real Kafka's `server.properties`
+    """
     with tempfile.TemporaryDirectory(prefix="fsn-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name) / "broker"
-        with _kafka(folder) if kind == "kafka" else _embedded(folder) as (bootstrap, pid):
+        with _kafka(folder, settings) if kind == "kafka" else _embedded(folder) as (bootstrap, pid):
             assert pid is not None
-            apply(topology(), bootstrap)
-            yield BenchBroker(kind, bootstrap, pid)
+            apply(declared or topology(), bootstrap)
+            yield BenchBroker(kind, bootstrap, pid, folder)
 
 
 @contextlib.contextmanager
@@ -53,9 +67,9 @@ def _embedded(folder: Path) -> Iterator[tuple[str, int | None]]:
 
 
 @contextlib.contextmanager
-def _kafka(folder: Path) -> Iterator[tuple[str, int | None]]:
+def _kafka(folder: Path, settings: Mapping[str, object] | None) -> Iterator[tuple[str, int | None]]:
     try:
-        cluster = Cluster(folder)
+        cluster = Cluster(folder, settings=settings)
     except KafkaError as error:
         raise BenchError(str(error)) from error
     try:

@@ -258,7 +258,7 @@ def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return round(statistics.median([mine / other for mine, other in zip(ours, theirs, strict=True)]), 3)
 
 
-def wait_calm(worker: "Worker", *, percent: float = 25.0) -> None:
+def wait_calm(worker: WorkerProcess, *, percent: float = 25.0) -> None:
     """Return once the worker has nothing left to do but its ticks."""
     deadline = time.monotonic() + REST_TIMEOUT_S
     while time.monotonic() < deadline:

@@ -16,13 +16,16 @@ from fsn.processes import WorkerProcess
 
 SESSION_S: Final = 6.0
 TAKEN_TIMEOUT_S: Final = 120.0
+SETTLE_TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.02
 
 
-def worker(bootstrap: str, folder: Path, name: str, *, keys: Path, membership: str) -> WorkerProcess:
+def worker(
+    bootstrap: str, folder: Path, name: str, *, keys: Path, membership: str, declared: Path = TOPOLOGY
+) -> WorkerProcess:
     """FSN's real worker; its tables lie in `folder/name`."""
     return WorkerProcess(
-        topology=TOPOLOGY,
+        topology=declared,
         log_path=folder / f"{name}.log",
         brokers=bootstrap,
         state_dir=folder,
@@ -32,6 +35,23 @@ def worker(bootstrap: str, folder: Path, name: str, *, keys: Path, membership: s
         session_timeout_s=str(SESSION_S),
         log_format="text",
     )
+
+
+def metric(one: WorkerProcess, name: str, *, label: str = "") -> float:
+    """A metric of a worker, summed over those labels that hold a word; 0 where it has none yet."""
+    lines = [line for line in one.get("/metrics")[1].splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+    return sum(float(line.rpartition(" ")[2]) for line in lines if label in line)
+
+
+def wait_until_shared(workers: Sequence[WorkerProcess], partitions: int) -> None:
+    """Return once every partition has a task that processes, and every worker one of them."""
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    while time.monotonic() < deadline:
+        ready = [metric(one, "fsn_tasks_ready") for one in workers]
+        if sum(ready) == partitions and min(ready) > 0:
+            return
+        time.sleep(0.2)
+    raise BenchError(f"the partitions were not shared in {SETTLE_TIMEOUT_S:.0f} s")
 
 
 class Taken:

@@ -32,6 +32,7 @@ from bench.harness import (
     wait_calm,
 )
 from bench.world import World
+from fsn.processes import WorkerProcess
 
 LOCATIONS: Final = 7
 VARIANTS: Final = 500
@@ -64,18 +65,18 @@ def run(scale: Scale) -> dict[str, float]:
             wait_calm(worker)
             if scale.warm_up_orders:
                 first = world.orders(scale.warm_up_orders, prefix="warm", seed=4)
-                _phase(broker.bootstrap, folder, first, AT_ONCE, worker)
+                phase(broker.bootstrap, folder, first, AT_ONCE, worker)
                 wait_calm(worker)
-            full = _phase(broker.bootstrap, folder, world.orders(scale.orders, prefix="full"), AT_ONCE, worker)
+            full = phase(broker.bootstrap, folder, world.orders(scale.orders, prefix="full"), AT_ONCE, worker)
             rate = len(full) / max(full)
             wait_calm(worker)
             load = min(rate, scale.orders_per_s) / 2
             steady = int(scale.steady_s * load)
-            half = _phase(broker.bootstrap, folder, world.orders(steady, prefix="half", seed=2), load, worker)
+            half = phase(broker.bootstrap, folder, world.orders(steady, prefix="half", seed=2), load, worker)
             wait_calm(worker)
             flow = world.deltas(int(scale.steady_s * DELTAS_PER_S))
             totals = [deltas_taken.total()]
-            beside = _phase(
+            beside = phase(
                 broker.bootstrap,
                 folder,
                 world.orders(steady, prefix="flow", seed=3),
@@ -101,12 +102,12 @@ def percentile(seconds: Sequence[float], percent: int) -> float:
     return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] * 1000
 
 
-def _phase(
+def phase(
     bootstrap: str,
     folder: Path,
     orders: list[Message],
     rate: float,
-    worker: Worker,
+    worker: WorkerProcess,
     *,
     beside: list[Message] | None = None,
     decided: Callable[[], None] = lambda: None,
@@ -116,16 +117,16 @@ def _phase(
     decided: called when every order is decided; the deltas may still flow then.
     """
     observer, seen_path = _observe(bootstrap, folder, len(orders))
-    feeders = [_feeder(bootstrap, folder / "orders", orders, rate)]
+    feeders = [feeder(bootstrap, folder / "orders", orders, rate)]
     if beside is not None:
-        feeders.append(_feeder(bootstrap, folder / "deltas", beside, DELTAS_PER_S))
-    for feeder in feeders:  # reading a file of deltas takes a core for seconds: nobody starts before all have
-        assert feeder.stdout is not None
-        if feeder.stdout.readline() != b"ready\n":
+        feeders.append(feeder(bootstrap, folder / "deltas", beside, DELTAS_PER_S))
+    for one in feeders:  # reading a file of deltas takes a core for seconds: nobody starts before all have
+        assert one.stdout is not None
+        if one.stdout.readline() != b"ready\n":
             raise BenchError("a feeder did not start")
-    for feeder in feeders:
-        assert feeder.stdin is not None
-        feeder.stdin.close()
+    for one in feeders:
+        assert one.stdin is not None
+        one.stdin.close()
     for process in (observer, *feeders):
         if process.wait(DONE_TIMEOUT_S):
             raise BenchError(f"{process.args} failed; the worker said: {worker.said()}")
@@ -150,7 +151,8 @@ def _observe(bootstrap: str, folder: Path, records: int) -> tuple["subprocess.Po
     return process, path
 
 
-def _feeder(bootstrap: str, path: Path, messages: list[Message], rate: float) -> "subprocess.Popen[bytes]":
+def feeder(bootstrap: str, path: Path, messages: list[Message], rate: float) -> "subprocess.Popen[bytes]":
+    """A sender that says `ready` once it holds everything, and begins when its standard input closes."""
     records, due = path.with_suffix(".records"), path.with_suffix(".due")
     records.write_bytes(msgspec.msgpack.encode([tuple(message) for message in messages]))
     command = [sys.executable, "-m", "bench.feeder", bootstrap, str(records), str(rate), str(due)]

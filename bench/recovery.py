@@ -6,7 +6,6 @@ target was missed in a full run.
 """
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,8 +14,9 @@ from typing import Any, Final
 from rich.console import Console
 
 from bench import growth, restore, takeover
-from bench.harness import ROOT, machine
+from bench.harness import ROOT
 from bench.report import PAGE, rewrite, write_as
+from bench.report import about as started_about
 
 MARKERS: Final = ("<!-- restore: begin (written by `make bench-restore`) -->", "<!-- restore: end -->")
 Say = Callable[[str], None]
@@ -57,7 +57,7 @@ def main() -> int:
     parser.add_argument("--only", choices=sorted(PARTS), help="measure one part")
     chosen = parser.parse_args()
     console = Console(stderr=True, highlight=False)
-    started, about = time.time(), _about()
+    started, about = time.time(), started_about()
     names = [chosen.only] if chosen.only else list(PARTS)
     parts = {name: PARTS[name](chosen.quick, lambda line: console.print(f"  {line}", markup=False)) for name in names}
     about["seconds"] = round(time.time() - started)
@@ -100,17 +100,6 @@ def table(document: Mapping[str, Any]) -> str:
         spread = f"{figure['min']:,} – {figure['max']:,}"
         lines.append(f"| {figure['figure']} | {figure['median']:,} | {spread} | {figure['wanted']} | {met} |")
     return "\n".join(lines) + "\n"
-
-
-def _about() -> dict[str, Any]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return {
-        "started_at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "commit": commit or "unknown",
-        "machine": machine(),
-    }
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ or a part of one is written beside and never replaces a published figure.
 """
 
 import json
+import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from bench import targets
-from bench.harness import QUIET_CORES, ROOT, BenchError
+from bench.harness import QUIET_CORES, ROOT, BenchError, machine
 
 RESULTS: Final = ROOT / "bench" / "results"
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
@@ -61,6 +63,18 @@ def combine(parts: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any
     noise = {"foreign_cores": foreign, "foreign_cores_max": most, "quiet": most <= QUIET_CORES}
     judged = targets.judged(document, TARGETS[about["broker"]])
     return {**document, "targets": judged, "about": {**about, **noise}}
+
+
+def about() -> dict[str, Any]:
+    """When, on which commit and machine a run begins."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "started_at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "commit": commit or "unknown",
+        "machine": machine(),
+    }
 
 
 def write(document: Mapping[str, Any], *parts: str | None) -> Path:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.brokers import fresh_broker
-from bench.harness import BenchError, interleaved, send, summary, topology
-from bench.members import SESSION_S, Taken, worker
+from bench.harness import interleaved, send, summary, topology
+from bench.members import SESSION_S, Taken, wait_until_shared, worker
 from bench.world import World
 from fsn.processes import WorkerProcess
 from streams.store import LocalStore
@@ -23,7 +23,6 @@ from streams.store import LocalStore
 LOCATIONS: Final = 20
 PROBES: Final = 200
 TARGETS: Final = {"killed_s": SESSION_S + 3.0, "stopped_s": 3.0, "static_killed_s": 3.0, "static_stopped_s": 3.0}
-_SETTLE_TIMEOUT_S: Final = 60.0
 
 
 class _Stage:
@@ -62,7 +61,7 @@ class _Stage:
                 return self._taken_over(parting, heir, go)
 
     def _taken_over(self, parting: WorkerProcess, heir: WorkerProcess, go: Callable[[WorkerProcess], object]) -> float:
-        self._wait_until_shared(heir, parting)
+        wait_until_shared((heir, parting), topology().partitions)
         self.taken.wait_for(self.probe(), [heir, parting])
         moving = _partitions(self.folder / "parting") - _partitions(self.folder / "heir")
         gone_at = time.perf_counter()
@@ -87,16 +86,6 @@ class _Stage:
             lone.start()
             return self.taken.wait_for(ends, [lone]) - started_at
 
-    def _wait_until_shared(self, *workers: WorkerProcess) -> None:
-        wanted = topology().partitions
-        deadline = time.monotonic() + _SETTLE_TIMEOUT_S
-        while time.monotonic() < deadline:
-            ready = [_tasks_ready(one) for one in workers]
-            if sum(ready) == wanted and min(ready) > 0:
-                return
-            time.sleep(0.2)
-        raise BenchError(f"the partitions were not shared in {_SETTLE_TIMEOUT_S:.0f} s")
-
 
 def measure(rounds: int, variants: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Seconds by way of going, with spreads, and how many rows moved."""
@@ -116,11 +105,6 @@ def measure(rounds: int, variants: int, say: Callable[[str], None]) -> dict[str,
             "session_s": SESSION_S,
             **{way: summary(found) for way, found in seconds.items()},
         }
-
-
-def _tasks_ready(one: WorkerProcess) -> int:
-    lines = one.get("/metrics")[1].splitlines()
-    return next((round(float(line.split()[1])) for line in lines if line.startswith("fsn_tasks_ready ")), 0)
 
 
 def _partitions(folder: Path) -> set[int]:

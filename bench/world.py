@@ -61,18 +61,24 @@ class World:
         """Every feed is complete up to now: without them no location is fresh enough to be routed to."""
         now = int(time.time() * 1000)
         return [
-            self._signed("feed-heartbeats", location_id, FeedHeartbeat(_feed_id(location_id), location_id, now))
+            self.signed("feed-heartbeats", location_id, FeedHeartbeat(_feed_id(location_id), location_id, now))
             for location_id in self.location_ids
         ]
 
-    def deltas(self, count: int, *, quantity: int = 0) -> list[Message]:
+    def deltas(
+        self, count: int, *, quantity: int = 0, items: int = 0, padding: int = 0, first: int = 0
+    ) -> list[Message]:
         """Deltas round all items with a stride, so that neighbours differ and no batch holds an item twice.
 
-        quantity: the same for all; 0 makes a mixture of sales and receipts that adds up to more than nothing.
+        quantity: the same for all; 0 makes a mixture of sales and receipts that adds up to more than nothing
+        items: how many items they are about, 0 for all
+        padding: characters of a reference that makes the records longer and says nothing
+        first: where in the round to go on
         """
         places = [(variant, location) for variant in self.variant_ids for location in self.location_ids]
+        places, reference = places[: items or None], "x" * padding or None
         now, made = int(time.time() * 1000), []
-        for number in range(count):
+        for number in range(first, first + count):
             variant_id, location_id = places[(number * 7919) % len(places)]
             sequence = self._sequences[variant_id, location_id] = self._sequences.get((variant_id, location_id), 0) + 1
             units = quantity or (number % 11 - 4 or 2)
@@ -86,10 +92,10 @@ class World:
                 None,
                 units,
                 "receipt" if units > 0 else "sale",
-                None,
+                reference,
                 now,
             )
-            made.append(self._signed("stock-deltas", variant_id, delta))
+            made.append(self.signed("stock-deltas", variant_id, delta))
         return made
 
     def reservations(self, count: int) -> list[Message]:
@@ -137,9 +143,10 @@ class World:
             recipient_ref="vault:bench",
             occurred_at=now,
         )
-        return self._signed("orders", order_id, order, key_id="tenant-1")
+        return self.signed("orders", order_id, order, key_id="tenant-1")
 
-    def _signed(self, topic: str, key: str, record: Record, *, key_id: str = "partner-1") -> Message:
+    def signed(self, topic: str, key: str, record: Record, *, key_id: str = "partner-1") -> Message:
+        """A record as its sender would send it now."""
         raw_key, value = key.encode(), self._encode(record)
         return Message(topic, raw_key, value, self._ring.sign(key_id, topic, raw_key, value))
 
