@@ -6,7 +6,6 @@ old values. Outputs are encoded at once, so that one that is too large rolls bac
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -107,6 +106,7 @@ class UnitOfWork:
         self._moves = dict.fromkeys(self.gauges, 0)
         self.outputs: list[Output] = []
         self._timers: dict[tuple[int, str, str], bool] = {}
+        self._kinds = frozenset(kind for stage in stages for kind in stage.timers)
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
         self._outputs_saved = 0
         self._pack = msgspec.msgpack.Encoder().encode
@@ -215,14 +215,22 @@ class UnitOfWork:
         After an outage many are due at once: then the first of them, and the others at the next ticks, for one long
         batch holds up the worker's other tasks, and its transaction whoever reads. `wake` puts no timer into the past,
         so the stored prefix is read from the first that has not fired, never over the tombstones of timers long gone.
+        A timer of a stage that this worker does not have, as in a rolling upgrade, stays for one that has it.
         """
         to_at = max(at, self.ticked_at)
-        stored = map(parse_timer_key, self._store.due_timers(self.timers_from, to_at))
-        due = set(islice((timer for timer in stored if self._timers.get(timer, True)), TIMERS_PER_TICK + 1))
+        due: set[tuple[int, str, str]] = set()
+        left_alone_at = to_at
+        for timer in map(parse_timer_key, self._store.due_timers(self.timers_from, to_at)):
+            if timer[1] not in self._kinds:
+                left_alone_at = min(left_alone_at, timer[0])
+            elif self._timers.get(timer, True):
+                due.add(timer)
+            if len(due) > TIMERS_PER_TICK:
+                break
         due.update(timer for timer, present in self._timers.items() if present and timer[0] <= to_at)
         first, left = (ordered := sorted(due))[:TIMERS_PER_TICK], ordered[TIMERS_PER_TICK:]
         self.now_at = self.ticked_at = to_at
-        self.timers_from = left[0][0] if left else to_at
+        self.timers_from = min(left_alone_at, left[0][0] if left else to_at)
         return first
 
     def project(self) -> Iterator[tuple[str, Exception]]:

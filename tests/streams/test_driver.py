@@ -2,14 +2,16 @@
 
 import pytest
 
+from processors.step import Stage
 from schemas.codec import Codec
 from schemas.records.engine import Tick
 from schemas.records.stock import StockDelta
 from schemas.topology import load
 from streams.batch import compute
-from streams.machine import CLOCK, ENGINE_STAGE, Raw, recall_time
+from streams.deadletters import DeadLetterSealer
+from streams.machine import CLOCK, ENGINE_STAGE, Machine, Raw, recall_time
 from streams.partitioner import Partitioner
-from streams.testing import TopologyDriver
+from streams.testing import MemoryStore, TopologyDriver
 from streams.unit import UnitOfWork
 from tests.streams import tally
 
@@ -226,3 +228,36 @@ def test_a_gauge_is_the_sum_over_its_table(driver):
     counted = type(driver._tasks[0].unit)(TOPOLOGY, [tally.STAGE], CODEC, driver._tasks[0].store)
     counted.count_gauges(driver._tasks[0].store.rows.items())
     assert counted.gauges == driver._tasks[0].unit.gauges
+
+
+def test_a_timer_of_a_stage_that_only_a_newer_worker_has_waits_for_it():
+    """In a rolling upgrade the partition comes back to an old worker: it must neither fire nor bury the timer."""
+    store = MemoryStore()
+
+    def worker(*stages):
+        unit = UnitOfWork(TOPOLOGY, (ENGINE_STAGE, *stages), CODEC, store)
+        recall_time(unit)
+        machine = Machine(
+            TOPOLOGY, stages, CODEC, partition=0, keys=None, sealer=DeadLetterSealer(None), network_at=lambda _: None
+        )
+        return unit, machine
+
+    def tick(unit, machine, at):
+        machine.run([Raw("clock", 0, at, at, b"0", CODEC.encode(Tick(at)))], unit)
+        outputs = unit.outputs
+        store.write(unit.changes())
+        unit.committed()
+        return [output.topic for output in outputs]
+
+    new = worker(tally.STAGE)
+    new[0].put(tally.SUMS, "acme|v1", tally.Sum(1, 1))
+    new[0].wake(5_000, "tally.close", "acme|v1")
+    assert tick(*new, at=1_000) == []
+    old = worker(Stage(name="older", handlers={}, timers={"older.due": lambda *_: None}))
+    old[0].wake(6_000, "older.due", "x")
+    assert [tick(*old, at=at) for at in (4_000, 7_000, 9_000)] == [[], [], []]
+    assert not [key for key in store.rows if b"older.due" in key]
+    again = worker(tally.STAGE)
+    assert tick(*again, at=10_000) == ["operational-alerts"]
+    assert tick(*again, at=11_000) == []
+    assert not [key for key in store.rows if key.startswith(b"~")]
