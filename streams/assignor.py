@@ -5,6 +5,9 @@ there are no tables; then two workers would write one partition's tables. Here a
 A topic that only some members subscribe goes, for p, to p's owner if it subscribes the topic; otherwise to nobody
 until the upgrade ends, for a task that cannot read a topic must not hand it to another task. Faust's leader topic
 has one partition and goes with p = 0.
+
+Brokers give a static member that was away for a moment its old assignment back, even if it subscribes other topics
+now. So an assignment says for which topics it was made, and one made for others is asked for anew (streams/transport.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +22,19 @@ VERSION: Final = 0
 
 
 class _UserData(msgspec.Struct, frozen=True):
-    """What a member tells the leader: the partition numbers it had."""
+    """What a member tells the leader: the partition numbers it had, and how many outdated assignments it was given.
+
+    The latter makes it another word than the last time: brokers answer the same word with the same assignment.
+    """
 
     owned: tuple[int, ...] = ()
+    outdated: int = 0
+
+
+class _Made(msgspec.Struct, frozen=True):
+    """What the leader tells a member: the topics that its assignment was made for; none by a leader of an older FSN."""
+
+    subscribed: tuple[str, ...] | None = None
 
 
 def assign_numbers(partitions: int, members: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
@@ -59,11 +72,15 @@ class TaskAssignor(AbstractPartitionAssignor):
         self.partitions: int | None = None
         """Tasks of the application; set by build_app."""
         self._assigned: set[TP] = set()
+        self._subscribed: tuple[str, ...] = ()
+        self._outdated = 0
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         """What this member sends when it joins."""
         owned = tuple(sorted({tp.partition for tp in self._assigned if not self._is_single(tp.topic)}))
-        return ConsumerProtocolMemberMetadata(VERSION, sorted(topics), msgspec.msgpack.encode(_UserData(owned)))
+        self._subscribed = tuple(sorted(topics))
+        told = msgspec.msgpack.encode(_UserData(owned, self._outdated))
+        return ConsumerProtocolMemberMetadata(VERSION, list(self._subscribed), told)
 
     def assign(
         self, cluster: Any, members: Mapping[str, ConsumerProtocolMemberMetadata]
@@ -84,9 +101,19 @@ class TaskAssignor(AbstractPartitionAssignor):
                 if topic in subscribed and any(number < counts[topic] for number in mine)
             ]
         return {
-            member: ConsumerProtocolMemberAssignment(VERSION, topics, members[member].user_data)
+            member: ConsumerProtocolMemberAssignment(VERSION, topics, _made_for(members[member].subscription))
             for member, topics in plan.items()
         }
+
+    def is_outdated(self, assignment: ConsumerProtocolMemberAssignment) -> bool:
+        """Whether it was made for other topics than this member has asked for; it then asks in other words."""
+        try:
+            subscribed = msgspec.msgpack.decode(assignment.user_data, type=_Made).subscribed
+        except msgspec.MsgspecError:
+            subscribed = None
+        outdated = subscribed is not None and subscribed != self._subscribed
+        self._outdated += outdated
+        return outdated
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
         """Remember what this member got."""
@@ -102,6 +129,10 @@ class TaskAssignor(AbstractPartitionAssignor):
 
     def _is_single(self, topic: str) -> bool:
         return topic.endswith("__leader")
+
+
+def _made_for(subscription: Iterable[str]) -> bytes:
+    return msgspec.msgpack.encode(_Made(tuple(sorted(subscription))))
 
 
 def _owned(user_data: bytes) -> tuple[int, ...]:

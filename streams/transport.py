@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 import aiokafka
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.coordinator.protocol import ConsumerProtocol, ConsumerProtocolMemberAssignment
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
@@ -58,6 +60,31 @@ def broker_credentials(client: Mapping[str, Any]) -> Credentials | None:
     )
 
 
+class TaskCoordinator(GroupCoordinator):
+    """Takes no assignment that was made for other topics than the worker subscribes: it asks for another."""
+
+    async def _on_join_complete(
+        self, generation: int, member_id: str, protocol: str, member_assignment_bytes: bytes
+    ) -> None:
+        assignment = ConsumerProtocol.ASSIGNMENT.decode(member_assignment_bytes)
+        outdated = self._lookup_assignor(protocol).is_outdated(assignment)
+        if outdated:
+            log.info("the group's plan is of before this worker read other topics: asking for a new one")
+            member_assignment_bytes = ConsumerProtocolMemberAssignment(assignment.version, [], b"").encode()
+        await super()._on_join_complete(generation, member_id, protocol, member_assignment_bytes)
+        if outdated:
+            self.request_rejoin()
+
+
+class TaskConsumer(PatientConsumer):
+    """The consumer of a worker, with the tasks' coordinator."""
+
+    async def start(self) -> None:
+        """Start, and make the coordinator ours before anything is subscribed."""
+        await super().start()
+        self._coordinator.__class__ = TaskCoordinator
+
+
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     """Runs the aiokafka consumer in its own thread."""
 
@@ -65,7 +92,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         conf = self.app.conf
         self._assignor = self.app.assignor
         auth = driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context)
-        return PatientConsumer(
+        return TaskConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,

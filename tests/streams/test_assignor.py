@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,3 +72,32 @@ def test_the_leader_topic_goes_with_number_zero():
     plan = made.assign(cluster, {"a": subscribed, "b": subscribed})
     (leader,) = [name for name, assignment in plan.items() if ("fsn__leader", 0) in tps(assignment)]
     assert ("orders", 0) in tps(plan[leader])
+
+
+def rejoined(made, plan, topics, member):
+    """The same member as another process: it subscribes these topics and is given the plan of before."""
+    again = TaskAssignor(app=None)
+    word = again.metadata(topics)
+    return again, word, again.is_outdated(plan[member])
+
+
+def test_a_plan_made_for_other_topics_is_outdated_and_asked_for_in_other_words():
+    """Kafka gives a static member that is back in time its old assignment, whatever it subscribes now."""
+    made, cluster = assignor(orders=4, returns=4)
+    plan = made.assign(cluster, {"a": made.metadata(["orders"]), "b": made.metadata(["orders"])})
+    _, _, outdated = rejoined(made, plan, ["orders"], "a")
+    assert not outdated
+    for topics in (["orders", "returns"], ["returns"]):
+        upgraded, word, outdated = rejoined(made, plan, topics, "a")
+        assert outdated
+        assert upgraded.metadata(topics).user_data != word.user_data
+        anew = made.assign(cluster, {"a": upgraded.metadata(topics), "b": made.metadata(["orders"])})
+        assert not upgraded.is_outdated(anew["a"])
+
+
+def test_a_plan_of_a_leader_that_does_not_say_for_which_topics_is_taken():
+    made, cluster = assignor(orders=4)
+    word = made.metadata(["orders"])
+    plan = made.assign(cluster, {"a": word})["a"]
+    assert not made.is_outdated(ConsumerProtocolMemberAssignment(plan.version, plan.assignment, word.user_data))
+    assert not made.is_outdated(ConsumerProtocolMemberAssignment(plan.version, plan.assignment, b""))

@@ -20,6 +20,7 @@ import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, SubscriptionState, TopicPartitionState
 from aiokafka.protocol import fetch as fetch_protocol
 from aiokafka.record import MemoryRecords
@@ -35,7 +36,15 @@ from streams.aborted import HonestClient
 from streams.assignor import TaskAssignor
 from streams.fetcher import PatientConsumer, PatientFetcher, RawRecords
 from streams.inbox import TopicPartition
-from streams.transport import FETCH_MAX_WAIT_MS, BatchConsumer, BatchTransport, NoTables, _ConsumerThread
+from streams.transport import (
+    FETCH_MAX_WAIT_MS,
+    BatchConsumer,
+    BatchTransport,
+    NoTables,
+    TaskConsumer,
+    TaskCoordinator,
+    _ConsumerThread,
+)
 
 ROOT = Path(__file__).parents[2]
 PINNED = {"aiokafka": "0.14.0", "faust-streaming": "0.15.3"}
@@ -53,7 +62,15 @@ SIGNATURES = [
     (PartitionRecords, "_unpack_records", "self", "fetcher"),
     (PartitionRecords, "__iter__", "self", "fetcher"),
     (Assignment, "state_value", "self tp", "fetcher"),
-    (aiokafka.AIOKafkaConsumer, "start", "self", "fetcher"),
+    (aiokafka.AIOKafkaConsumer, "start", "self", "fetcher, transport"),
+    (
+        GroupCoordinator,
+        "_on_join_complete",
+        "self generation member_id protocol member_assignment_bytes",
+        "transport",
+    ),
+    (GroupCoordinator, "_lookup_assignor", "self name", "transport"),
+    (GroupCoordinator, "request_rejoin", "self", "transport"),
     (aiokafka.AIOKafkaConsumer, "getmany", "self partitions timeout_ms max_records", "changelog, broadcast"),
     (AIOKafkaClient, "send", "self node_id request group", "aborted"),
     (MemoryRecords, "has_next", "self", "aborted"),
@@ -103,6 +120,7 @@ INSTANCES = [
     ("AIOKafkaConsumer", "_fetcher _client _subscription _fetch_min_bytes _fetch_max_bytes", "fetcher"),
     ("AIOKafkaConsumer", "_fetch_max_wait_ms _max_partition_fetch_bytes _check_crcs _consumer_timeout", "fetcher"),
     ("AIOKafkaConsumer", "_retry_backoff_ms _auto_offset_reset _isolation_level", "fetcher"),
+    ("AIOKafkaConsumer", "_coordinator", "transport"),
     ("FetchRequest", "_max_wait_ms _min_bytes _max_bytes _isolation_level _topics", "fetch_wire"),
     ("driver.Consumer", "_thread _stopped app can_resume_flow", "transport"),
     ("driver.AIOKafkaConsumerThread", "_consumer _stopped app consumer", "transport"),
@@ -113,6 +131,8 @@ OVERRIDDEN = [
     (RawRecords, PartitionRecords),
     (PatientFetcher, Fetcher),
     (PatientConsumer, aiokafka.AIOKafkaConsumer),
+    (TaskConsumer, aiokafka.AIOKafkaConsumer),
+    (TaskCoordinator, GroupCoordinator),
     (_ConsumerThread, driver.AIOKafkaConsumerThread),
     (BatchConsumer, driver.Consumer),
     (BatchTransport, driver.Transport),
@@ -355,7 +375,7 @@ def test_the_workers_consumer_reads_committed_by_itself_commits_nothing_and_stay
             return found, consumer.app.assignor
 
     found, assignor = asyncio.run(make())
-    assert found == (PatientConsumer, "read_committed", False, "earliest", FETCH_MAX_WAIT_MS, 2**31 - 1, [assignor])
+    assert found == (TaskConsumer, "read_committed", False, "earliest", FETCH_MAX_WAIT_MS, 2**31 - 1, [assignor])
 
 
 class MadeError(Exception):
