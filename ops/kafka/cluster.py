@@ -1,6 +1,6 @@
-"""A KRaft cluster of one or three brokers on loopback, each of them broker and controller.
+"""A KRaft cluster of one or three brokers, on loopback unless told otherwise, each of them broker and controller.
 
-In: an empty folder, or one of an earlier run, and how many brokers. Out: a bootstrap address, brokers that can be
+In: an empty folder, or one of an earlier run, how many brokers, and perhaps where each of them runs. Out: a bootstrap address, brokers that can be
 killed, frozen and started again one by one on their addresses, and a log file each. Three brokers replicate to all
 three and take a write when two have it. Heaps are small: the machine has two cores.
 """
@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -43,24 +43,37 @@ _JVM: Final = (
 )
 
 
+class Place(NamedTuple):
+    """Where a broker runs: its address, and the command that brings a program there."""
+
+    host: str = HOST
+    entry: tuple[str, ...] = ()
+
+
 class Broker(Child):
     """One broker process; killed, it starts again on its address with its data."""
 
     stop_timeout_s = 10.0
 
-    def __init__(self, cluster: "Cluster", node_id: int, ports: tuple[int, int]) -> None:
+    def __init__(self, cluster: "Cluster", node_id: int, ports: tuple[int, int], place: Place) -> None:
         folder = cluster.folder / f"broker-{node_id}"
         super().__init__(folder / "broker.log")
         self.name = f"Kafka broker {node_id}"
         self.node_id = node_id
         self.folder = folder
         self.port, self.controller_port = ports
+        self.host, self._entry = place
         self._cluster = cluster
 
     @property
     def address(self) -> str:
         """`host:port` of this broker."""
-        return f"{HOST}:{self.port}"
+        return f"{self.host}:{self.port}"
+
+    @property
+    def controller_address(self) -> str:
+        """`host:port` of its controller."""
+        return f"{self.host}:{self.controller_port}"
 
     def start(self) -> None:
         """Start it; `Cluster.wait_until_ready` says when it serves."""
@@ -71,7 +84,7 @@ class Broker(Child):
             # One id in 64 begins with a dash, which the tool takes for an option of its own when it stands alone.
             options = [f"--cluster-id={self._cluster.cluster_id}", "-c", str(settings), *self._cluster.format_options()]
             self._run_tool("kafka.tools.StorageTool", "format", *options)
-        self._spawn([*self._java(HEAP_MB[len(self._cluster.brokers)]), "kafka.Kafka", str(settings)])
+        self._spawn([*self._entry, *self._java(HEAP_MB[len(self._cluster.brokers)]), "kafka.Kafka", str(settings)])
 
     def _java(self, heap_mb: int) -> list[str]:
         return [
@@ -96,9 +109,9 @@ class Broker(Child):
         return {
             "process.roles": "broker,controller",
             "node.id": self.node_id,
-            "controller.quorum.voters": ",".join(f"{one.node_id}@{HOST}:{one.controller_port}" for one in brokers),
+            "controller.quorum.voters": ",".join(f"{one.node_id}@{one.controller_address}" for one in brokers),
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{HOST}:{self.controller_port}",
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{self.controller_address}",
             "advertised.listeners": f"PLAINTEXT://{self.address}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
@@ -124,7 +137,13 @@ class Cluster:
     """Brokers that belong together; a context manager."""
 
     def __init__(
-        self, folder: Path, *, brokers: int = 1, ports: Sequence[int] = (), settings: Mapping[str, object] | None = None
+        self,
+        folder: Path,
+        *,
+        brokers: int = 1,
+        ports: Sequence[int] = (),
+        places: Sequence[Place] = (),
+        settings: Mapping[str, object] | None = None,
     ) -> None:
         if brokers not in HEAP_MB:
             raise KafkaError(f"{brokers} brokers: one, or three with replication")
@@ -134,9 +153,11 @@ class Cluster:
         self.class_path = class_path()
         self.cluster_id = _cluster_id(folder)
         own, controllers = _ports(folder, brokers, ports)
+        everywhere = places or [Place()] * brokers
         self.brokers: list[Broker] = []
         self.brokers += [
-            Broker(self, number + 1, pair) for number, pair in enumerate(zip(own, controllers, strict=True))
+            Broker(self, number + 1, (port, controller), place)
+            for number, (port, controller, place) in enumerate(zip(own, controllers, everywhere, strict=True))
         ]
 
     @property

@@ -26,18 +26,28 @@ PATIENCE_S = 600.0
 DIES_WITHIN_S = 120.0
 SESSION_S = 6.0
 RETIREMENTS_MAX = 3
+CLIENT = {"topic.metadata.refresh.interval.ms": 10_000, "socket.timeout.ms": 20_000}
+"""The world hears of another leader as soon as workers do, and waits no minute for a broker that has fallen silent."""
 
 
 class Battle:
     """One cluster and one world; a context manager."""
 
-    def __init__(self, folder, *, seed, workers, brokers=1, membership="dynamic", orders=800, deltas=12_000, hours=6):
+    def __init__(
+        self, folder, *, seed, workers, brokers=1, places=(), membership="dynamic", orders=800, deltas=12_000, hours=6
+    ):
         self.folder, self.chance = folder, random.Random(seed)
+        self.declaration = TOPOLOGY
+        """What a worker is started with from now on."""
         self.topology = load_topology(TOPOLOGY, clock="external")
-        self.cluster = Cluster(folder / "kafka", brokers=brokers)
+        self.cluster = Cluster(folder / "kafka", brokers=brokers, places=places)
         self.world = World(seed, orders=orders, deltas=deltas, hours=hours)
-        self.membership = membership
         self.workers = {f"worker-{number + 1}": None for number in range(workers)}
+        self.settings = {
+            name: {"membership": membership, "session_timeout_s": SESSION_S, "log_format": "text"}
+            for name in self.workers
+        }
+        """What each worker is always started with."""
         self.kills = 0
         self.told = []
         """What was done, in order; shown when the verdict is bad."""
@@ -46,7 +56,7 @@ class Battle:
         self.cluster.start()
         apply(self.topology, self.cluster.bootstrap)
         self.world.keys.write(self.folder / "keys.json")
-        client = {"bootstrap.servers": self.cluster.bootstrap, "log_level": 2}
+        client = {"bootstrap.servers": self.cluster.bootstrap, "log_level": 2, **CLIENT}
         self.feeder = Sender(self.world, self.topology, client, patience_s=PATIENCE_S)
         self.feeder.__enter__()
         self.feeder.publish_network()
@@ -69,16 +79,14 @@ class Battle:
     def start(self, name, **settings):
         """Start a worker, perhaps with settings of its own."""
         self.workers[name] = WorkerProcess(
-            topology=TOPOLOGY,
+            topology=self.declaration,
             clock="external",
             log_path=self.folder / f"{name}.log",
             brokers=self.cluster.bootstrap,
             state_dir=self.folder / "state",
             keys=self.folder / "keys.json",
             instance_id=name,
-            membership=self.membership,
-            session_timeout_s=SESSION_S,
-            log_format="text",
+            **self.settings[name],
             **settings,
         )
         self.workers[name].start()
@@ -137,7 +145,7 @@ class Battle:
         assert not self.is_fed, self.story("the world has not come to its end")
         self.retire()
         self.world.truth.write(self.folder / "truth.json")
-        return collect(self.cluster.bootstrap, TOPOLOGY, self.folder / "truth.json")
+        return collect(self.cluster.bootstrap, self.declaration, self.folder / "truth.json")
 
     def retire(self):
         """Stop every worker. The leader announces the network again every 30 s, perhaps just when nobody reads it any

@@ -1,0 +1,106 @@
+"""A broker is cut off from its peers and from everybody else while it goes on, for longer than a transaction may last.
+
+It runs in a network namespace whose link loses everything in both directions. It leads partitions and coordinates
+transactions, and goes on believing so; then it comes back, with what nobody else has.
+"""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from confluent_kafka import ElectionType
+from confluent_kafka.admin import AdminClient
+
+from ops.kafka.cluster import Place
+from ops.kafka.namespace import Namespace, why_not
+from streams.acls import transactional_prefix
+from streams.transaction import TRANSACTION_TIMEOUT_MS
+from tests.faults.battle import Battle
+from tests.faults.test_kills import SEED
+
+CUT_OFF_S = 2.5 * TRANSACTION_TIMEOUT_MS / 1000
+
+pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def namespace():
+    if (reason := why_not()) is not None:
+        pytest.skip(f"no network namespace: {reason}")
+    with Namespace() as made:
+        yield made
+
+
+def names():
+    """Namespaces that are here now."""
+    return subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split()
+
+
+def admin_of(battle):
+    """A client of the two that stay together: what the third believes is not asked."""
+    together = ",".join(broker.address for broker in battle.cluster.brokers[:-1])
+    return AdminClient({"bootstrap.servers": together, "log_level": 0})
+
+
+def leaders(battle, topic):
+    """Who leads each partition of a topic."""
+    admin = admin_of(battle)
+    return [found.leader for _, found in sorted(admin.list_topics(topic, timeout=20).topics[topic].partitions.items())]
+
+
+def transactions_of(battle, broker):
+    """Tasks whose transactions a broker coordinates: the leader of the log partition that the id's hash names."""
+    coordinators = leaders(battle, "__transaction_state")
+    ids = [f"{transactional_prefix(battle.topology.app)}{task}" for task in range(battle.topology.partitions)]
+    return [one for one in ids if coordinators[java_hash(one) % len(coordinators)] == broker.node_id]
+
+
+def java_hash(text):
+    """Java's hash of a string, without its sign, as Kafka takes it."""
+    found = 0
+    for letter in text:
+        found = (found * 31 + ord(letter)) & 0xFFFF_FFFF
+    return found if found < 1 << 31 else (1 << 32) - found
+
+
+def wait_until_it_leads(battle, broker):
+    """Until a broker leads what it should, of which it may have lost some while the cluster started."""
+    admin, deadline = admin_of(battle), time.monotonic() + 60
+    while not (broker.node_id in leaders(battle, "orders") and transactions_of(battle, broker)):
+        assert time.monotonic() < deadline, battle.story(f"broker {broker.node_id} leads nothing that matters")
+        admin.elect_leaders(ElectionType.PREFERRED).result()
+        time.sleep(0.5)
+    battle.tell(f"broker {broker.node_id} coordinates {', '.join(transactions_of(battle, broker))}")
+
+
+def test_a_broker_that_goes_on_while_it_is_cut_off_spoils_nothing(tmp_path, namespace):
+    places = [Place(namespace.host), Place(namespace.host), Place(namespace.guest, namespace.entry)]
+    with Battle(
+        tmp_path, seed=SEED * 1_000 + 800, workers=2, brokers=3, places=places, orders=250, deltas=4_000, hours=3
+    ) as battle:
+        alone = battle.cluster.brokers[-1]
+        wait_until_it_leads(battle, alone)
+        assert battle.is_fed, battle.story("the world has ended before the broker was cut off")
+        namespace.cut_off()
+        battle.tell(f"broker {alone.node_id} is cut off")
+        time.sleep(CUT_OFF_S)
+        assert alone.is_alive, battle.story(f"it has not gone on: {alone.said()}")
+        for topic in ("orders", "stock-deltas", "__transaction_state"):
+            assert alone.node_id not in leaders(battle, topic)
+        namespace.reconnect()
+        battle.tell(f"broker {alone.node_id} is back")
+        battle.cluster.wait_until_ready()
+        findings = battle.verdict()
+        assert [str(one) for one in findings.faults] == [], battle.story("")
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next():
+    if (reason := why_not()) is not None:
+        pytest.skip(f"no network namespace: {reason}")
+    dies = "import os; from ops.kafka.namespace import Namespace as N; m = N().__enter__(); print(m.name, flush=True); os._exit(9)"
+    done = subprocess.run([sys.executable, "-c", dies], capture_output=True, text=True, check=False)
+    left = done.stdout.strip()
+    assert left in names(), done.stderr
+    assert why_not() is None
+    assert left not in names()
