@@ -34,13 +34,23 @@ class Battle:
     """One cluster and one world; a context manager."""
 
     def __init__(
-        self, folder, *, seed, workers, brokers=1, places=(), membership="dynamic", orders=800, deltas=12_000, hours=6
+        self,
+        folder,
+        *,
+        seed,
+        workers,
+        brokers=1,
+        cluster=None,
+        membership="dynamic",
+        orders=800,
+        deltas=12_000,
+        hours=6,
     ):
         self.folder, self.chance = folder, random.Random(seed)
         self.declaration = TOPOLOGY
         """What a worker is started with from now on."""
         self.topology = load_topology(TOPOLOGY, clock="external")
-        self.cluster = Cluster(folder / "kafka", brokers=brokers, places=places)
+        self.cluster = Cluster(folder / "kafka", brokers=brokers, **(cluster or {}))
         self.world = World(seed, orders=orders, deltas=deltas, hours=hours)
         self.workers = {f"worker-{number + 1}": None for number in range(workers)}
         self.settings = {

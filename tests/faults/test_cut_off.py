@@ -76,8 +76,10 @@ def wait_until_it_leads(battle, broker):
 
 def test_a_broker_that_goes_on_while_it_is_cut_off_spoils_nothing(tmp_path, namespace):
     places = [Place(namespace.host), Place(namespace.host), Place(namespace.guest, namespace.entry)]
+    # One partition of the log for each broker: tasks' ids, which follow each other, then lie on all of them.
+    cluster = {"places": places, "settings": {"transaction.state.log.num.partitions": len(places)}}
     with Battle(
-        tmp_path, seed=SEED * 1_000 + 800, workers=2, brokers=3, places=places, orders=250, deltas=4_000, hours=3
+        tmp_path, seed=SEED * 1_000 + 800, workers=2, brokers=3, cluster=cluster, orders=250, deltas=4_000, hours=3
     ) as battle:
         alone = battle.cluster.brokers[-1]
         wait_until_it_leads(battle, alone)
