@@ -6,6 +6,7 @@ by the report's checker, which shares no code with processors, engine or generat
 """
 
 import random
+import signal
 import threading
 import time
 from pathlib import Path
@@ -23,7 +24,6 @@ from tests.e2e.workers import Feeding
 
 TOPOLOGY = Path("topology.yaml")
 PATIENCE_S = 600.0
-DIES_WITHIN_S = 120.0
 SESSION_S = 6.0
 RETIREMENTS_MAX = 3
 CLIENT = {"topic.metadata.refresh.interval.ms": 10_000, "socket.timeout.ms": 20_000}
@@ -108,20 +108,12 @@ class Battle:
         self.kills += 1
         self.tell(f"kill {name}")
 
-    def kill_at(self, name, step, count):
-        """Start a worker anew so that it kills itself at a step, and wait for that; false if the world ended first."""
-        self.kill(name)
-        self.start(name, fault_point=f"{step}:{count}")
-        deadline = time.monotonic() + DIES_WITHIN_S
-        while self.workers[name].is_alive:
-            if not self.is_fed:
-                self.kill(name)
-                return False
-            assert time.monotonic() < deadline, self.story(f"{name} has not reached {step} {count} times")
-            time.sleep(0.05)
+    def died(self, name, step):
+        """A worker has ended itself where it was told to."""
+        said, code = self.workers[name].said(), self.workers[name].kill()
+        assert step and code == -signal.SIGKILL, self.story(f"{name} has ended by itself with {code}: {said}")
         self.kills += 1
-        self.tell(f"{name} died at {step}, reached {count} times")
-        return True
+        self.tell(f"{name} died at {step}")
 
     def tables(self, name):
         """Where a worker keeps its local tables, one folder a partition."""

@@ -1,11 +1,13 @@
 """Workers die everywhere: nothing is lost, nothing happens twice, nothing is oversold.
 
-`make test-faults` kills 25 times; `KILLS=120 make test-faults` is the published run. `SEED` repeats one.
+`make test-faults` kills 25 times; `KILLS=120 make test-faults` is the published run. `SEED` repeats one. Every worker is
+doomed from its start: to die by itself when it reaches a step, or by SIGKILL at a random moment. A run that is long
+enough to have every step does not end before a worker has died at each.
 """
 
 import os
 import random
-from itertools import chain
+import time
 
 import pytest
 
@@ -15,48 +17,79 @@ from tests.faults.tally import Tally
 
 KILLS = int(os.environ.get("KILLS", "25"))
 SEED = int(os.environ.get("SEED", "1"))
-ROUND_KILLS = 12
-COUNT_MAX = 40
-"""How often a step of a transaction may be reached before the worker dies there."""
-ASSIGNMENT_COUNT_MAX = 4
+ROUND_KILLS = 15
+ROUNDS_MAX = 4 + KILLS // 3
+EVERY_STEP_FROM = 25
+"""With fewer kills than that a run need not have every step."""
+STEPS = dict.fromkeys(TRANSACTION_STEPS, 60) | dict.fromkeys(ASSIGNMENT_STEPS, 3)
+"""How often a step may be reached before the worker dies there, at most: a worker has few partitions to be assigned."""
+RANDOM_MOMENTS = 4
+STEP_WITHIN_S = 25.0
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(3_600)]
 
 
-STEPS = dict.fromkeys(TRANSACTION_STEPS, COUNT_MAX) | dict.fromkeys(ASSIGNMENT_STEPS, ASSIGNMENT_COUNT_MAX)
-RANDOM_MOMENTS = 3
-"""With these, one death at each step makes 25 kills: a worker is killed to arm it, and again by itself."""
+class Plan:
+    """How the next worker dies: first at every step once, between random moments, then as the seed says."""
+
+    def __init__(self, seed):
+        self.chance = random.Random(seed)
+        self.missing = set(STEPS)
+        self.queue = [*STEPS, *[None] * RANDOM_MOMENTS]
+        self.chance.shuffle(self.queue)
+
+    def next(self):
+        """A step, or None for a random moment."""
+        return self.queue.pop(0) if self.queue else self.chance.choice([*STEPS, None])
+
+    def came(self, step):
+        self.missing.discard(step)
+
+    def did_not_come(self, step):
+        if step in self.missing:
+            self.queue.append(step)
 
 
-def deaths(chance):
-    """(step, count) or None for a random moment: first every step once, then whatever the seed says."""
-    first = [*STEPS, *[None] * RANDOM_MOMENTS]
-    chance.shuffle(first)
-    for step in chain(first, iter(lambda: chance.choice([*STEPS, None]), ...)):
-        yield step and (step, chance.randrange(1, STEPS[step]))
+def slay(battle, plan, kills):
+    """Workers die until so many have, or until the world has ended."""
+    doom = {name: (None, time.monotonic() + plan.chance.uniform(1.0, 8.0)) for name in battle.workers}
+    while battle.is_fed and battle.kills < kills:
+        time.sleep(0.1)
+        for name, (step, until) in doom.items():
+            if not battle.workers[name].is_alive:
+                battle.died(name, step)
+                plan.came(step)
+            elif time.monotonic() > until:
+                battle.kill(name)
+                plan.did_not_come(step)
+            else:
+                continue
+            doom[name] = sent_to_die(battle, name, plan)
+    for name, (step, _) in doom.items():
+        battle.kill(name)
+        plan.did_not_come(step)
+
+
+def sent_to_die(battle, name, plan):
+    """Start a worker; (the step it dies at, when it is killed in any case)."""
+    step = plan.next()
+    if step is None:
+        battle.start(name)
+        return None, time.monotonic() + plan.chance.uniform(0.5, 8.0)
+    battle.start(name, fault_point=f"{step}:{plan.chance.randint(1, STEPS[step])}")
+    return step, time.monotonic() + STEP_WITHIN_S
 
 
 def test_nothing_is_lost_and_nothing_is_twice_whatever_dies(tmp_path):
-    tally, plan, died = Tally(SEED), deaths(random.Random(SEED)), set()
-    while tally.kills < KILLS:
+    tally, plan = Tally(SEED), Plan(SEED)
+    while tally.kills < KILLS or (KILLS >= EVERY_STEP_FROM and plan.missing):
+        assert tally.rounds < ROUNDS_MAX, f"after {tally.kills} kills nobody has died at {sorted(plan.missing)}"
         number = tally.rounds
         workers, membership = (2, "dynamic") if number % 2 == 0 else (3, "static")
         folder = tmp_path / f"round-{number}"
         with Battle(folder, seed=SEED * 1_000 + number, workers=workers, membership=membership) as battle:
-            while battle.is_fed and battle.kills < min(ROUND_KILLS, KILLS - tally.kills):
-                battle.wait(0.5, 6.0)
-                name, death = battle.any(), next(plan)
-                if death is None:
-                    battle.kill(name)
-                elif battle.kill_at(name, *death):
-                    died.add(death[0])
-                else:
-                    plan = chain([death], plan)
-                battle.wait(0.0, 2.0)
-                if not battle.workers[name].is_alive:
-                    battle.start(name)
+            slay(battle, plan, ROUND_KILLS)
             findings = battle.verdict()
             assert [str(fault) for fault in findings.faults] == [], battle.story("")
             tally.add(findings, kills=battle.kills)
-    assert died == set(STEPS) or KILLS < 25, f"nobody died at {set(STEPS) - died}"
     tally.write(KILLS)
