@@ -78,6 +78,7 @@ def make_runtime(topology: Topology, settings: Settings, stages: Sequence[Stage]
         metrics=metrics,
         client=settings.client(),
         group_id=topology.app,
+        transaction_timeout_s=settings.transaction_timeout_s,
         state_dir=settings.state_dir / settings.instance_id,
         changelog_epoch=changelog_epoch,
         restoring=_restoring(metrics, settings),

@@ -38,7 +38,13 @@ def new_producer(runtime: Runtime, partition: int) -> TaskProducer:
     """Step 1: the predecessor is fenced and its transaction ended when this returns."""
     smallest = min(spec.max_record_bytes for spec in runtime.topology.topics.values())
     transactional_id = f"{transactional_prefix(runtime.topology.app)}{partition}"
-    producer = TaskProducer(runtime.client, transactional_id, runtime.group_id, batch_bytes=smallest)
+    producer = TaskProducer(
+        runtime.client,
+        transactional_id,
+        runtime.group_id,
+        batch_bytes=smallest,
+        timeout_s=runtime.transaction_timeout_s,
+    )
     producer.initialize()
     return producer
 

@@ -23,6 +23,7 @@ class Runtime(msgspec.Struct, frozen=True):
 
     client: librdkafka settings common to every client (bootstrap servers, security)
     group_id: the consumer group
+    transaction_timeout_s: after which a broker ends a transaction that nobody ended
     state_dir: where local stores live, one folder per partition
     changelog_epoch: names the changelog as it is now: topic and topic id
     restoring: shows the restore of one partition
@@ -41,6 +42,7 @@ class Runtime(msgspec.Struct, frozen=True):
     metrics: Metrics
     client: Mapping[str, Any]
     group_id: str
+    transaction_timeout_s: int
     state_dir: Path
     changelog_epoch: str
     restoring: Restoring

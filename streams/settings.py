@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     membership: static members (a fixed instance id) or dynamic ones; static with the embedded broker
     instance_id: this worker's name among static members
     session_timeout_s: how long the group waits for a silent member
+    transaction_timeout_s: after which a broker ends a transaction that nobody ended, longer than any outage and at most
+        the broker's `transaction.max.timeout.ms` (decision 15); a task's successor ends it at once
     web_port: metrics, health and schemas; 0 turns the web server off
     keys: file of signing keys; without it no signature is checked, which the log says loudly
     dead_letter_key: 32 bytes in hex; encrypts dead letters
@@ -38,6 +40,7 @@ class Settings(BaseSettings):
     membership: Literal["static", "dynamic"] = "static"
     instance_id: str = "worker-1"
     session_timeout_s: float = Field(default=6.0, ge=1.0, le=300.0)
+    transaction_timeout_s: int = Field(default=900, ge=1)
     web_port: int = Field(default=6066, ge=0, le=65535)
     keys: Path | None = None
     dead_letter_key: str | None = Field(default=None, repr=False)

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from streams.errors import TransactionAborted, TransactionError, TransactionFenced, TransactionUnknown
 from streams.unit import Output
 
-TRANSACTION_TIMEOUT_MS: Final = 10_000
+REQUEST_TIMEOUT_MS: Final = 10_000
 CALL_TIMEOUT_S: Final = 12.0
 BATCH_BYTES_MAX: Final = 1 << 20
 FENCED: Final = {
@@ -30,13 +30,22 @@ class TaskProducer:
     """The producer of one task. All methods but `begin` and `send` may block: call them in a thread."""
 
     def __init__(
-        self, client: Mapping[str, Any], transactional_id: str, group_id: str, *, batch_bytes: int = BATCH_BYTES_MAX
+        self,
+        client: Mapping[str, Any],
+        transactional_id: str,
+        group_id: str,
+        *,
+        batch_bytes: int = BATCH_BYTES_MAX,
+        timeout_s: int = 10,
     ) -> None:
         self._producer = Producer(
             {
                 **client,
                 "transactional.id": transactional_id,
-                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                "transaction.timeout.ms": timeout_s * 1000,
+                # Which would otherwise follow from that.
+                "message.timeout.ms": min(REQUEST_TIMEOUT_MS, timeout_s * 1000),
+                "socket.timeout.ms": REQUEST_TIMEOUT_MS,
                 "partitioner": "murmur2_random",
                 "linger.ms": 0,
                 # What a broker holds against a topic's max.message.bytes is the batch, not the record.
@@ -142,6 +151,8 @@ class TaskProducer:
 def _outcome(error: KafkaException) -> TransactionError:
     """Which of the three outcomes an error of librdkafka means."""
     cause = error.args[0]
+    if cause.code() == KafkaError.INVALID_TRANSACTION_TIMEOUT:
+        return TransactionUnknown(f"{cause}: lower FSN_TRANSACTION_TIMEOUT_S, or raise transaction.max.timeout.ms")
     if cause.code() in FENCED:
         return TransactionFenced(str(cause))
     if cause.txn_requires_abort():

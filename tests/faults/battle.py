@@ -25,6 +25,8 @@ from tests.e2e.workers import Feeding
 TOPOLOGY = Path("topology.yaml")
 PATIENCE_S = 600.0
 SESSION_S = 6.0
+TRANSACTION_TIMEOUT_S = 10
+"""For those who are to be away for longer than a transaction may last; a worker's own is longer than any outage."""
 RETIREMENTS_MAX = 3
 CLIENT = {"topic.metadata.refresh.interval.ms": 10_000, "socket.timeout.ms": 20_000}
 """The world hears of another leader as soon as workers do, and waits no minute for a broker that has fallen silent."""
@@ -42,6 +44,7 @@ class Battle:
         brokers=1,
         cluster=None,
         membership="dynamic",
+        settings=None,
         orders=800,
         deltas=12_000,
         hours=6,
@@ -54,7 +57,12 @@ class Battle:
         self.world = World(seed, orders=orders, deltas=deltas, hours=hours)
         self.workers = {f"worker-{number + 1}": None for number in range(workers)}
         self.settings = {
-            name: {"membership": membership, "session_timeout_s": SESSION_S, "log_format": "text"}
+            name: {
+                "membership": membership,
+                "session_timeout_s": SESSION_S,
+                "log_format": "text",
+                **(settings or {}),
+            }
             for name in self.workers
         }
         """What each worker is always started with."""
@@ -175,6 +183,24 @@ class Battle:
     def story(self, end):
         """What was done, for whoever has to find out why it ended so."""
         return "\n".join([*self.told, str(end), f"logs: {self.folder}"])
+
+
+def fight(folder, faults, *, seed, **settings):
+    """Let faults happen one after the other, in as many worlds as that takes; each world's books must be right."""
+    waiting, number = list(faults), 0
+    while waiting:
+        with Battle(folder / f"world-{number}", seed=seed + number, **settings) as battle:
+            left = len(waiting)
+            battle.wait(3.0, 8.0)
+            while waiting and battle.is_fed:
+                waiting.pop(0)(battle)
+                battle.wait(3.0, 8.0)
+            assert len(waiting) < left, battle.story(
+                f"the world has ended before anything happened: {battle.feeding.error}"
+            )
+            findings = battle.verdict()
+            assert [str(one) for one in findings.faults] == [], battle.story("")
+        number += 1
 
 
 class Sender(BrokerFeeder):

@@ -15,11 +15,10 @@ from confluent_kafka.admin import AdminClient
 from ops.kafka.cluster import Place
 from ops.kafka.namespace import Namespace, why_not
 from streams.acls import transactional_prefix
-from streams.transaction import TRANSACTION_TIMEOUT_MS
-from tests.faults.battle import Battle
+from tests.faults.battle import TRANSACTION_TIMEOUT_S, Battle
 from tests.faults.test_kills import SEED
 
-CUT_OFF_S = 2.5 * TRANSACTION_TIMEOUT_MS / 1000
+CUT_OFF_S = 2.5 * TRANSACTION_TIMEOUT_S
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -79,7 +78,15 @@ def test_a_broker_that_goes_on_while_it_is_cut_off_spoils_nothing(tmp_path, name
     # One partition of the log for each broker: tasks' ids, which follow each other, then lie on all of them.
     cluster = {"places": places, "settings": {"transaction.state.log.num.partitions": len(places)}}
     with Battle(
-        tmp_path, seed=SEED * 1_000 + 800, workers=2, brokers=3, cluster=cluster, orders=250, deltas=4_000, hours=3
+        tmp_path,
+        seed=SEED * 1_000 + 800,
+        workers=2,
+        brokers=3,
+        cluster=cluster,
+        orders=250,
+        deltas=4_000,
+        hours=3,
+        settings={"transaction_timeout_s": TRANSACTION_TIMEOUT_S},
     ) as battle:
         alone = battle.cluster.brokers[-1]
         wait_until_it_leads(battle, alone)
