@@ -307,6 +307,7 @@ def _try(step: Callable[[], object]) -> None:
         step()
     except (BufferError, KafkaException) as error:
         cause = error.args[0]
-        fenced = isinstance(cause, KafkaError) and cause.fatal()
+        # A producer that was fenced in the background says only that it is past use.
+        fenced = isinstance(cause, KafkaError) and (cause.fatal() or cause.code() == KafkaError._FATAL)
         words = "another replay began meanwhile" if fenced else "the broker refused"
         raise LetterError(f"{words}; what was not committed was not sent: {cause}") from error

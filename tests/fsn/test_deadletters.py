@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from typer.testing import CliRunner
 
 from fsn import letters
@@ -311,3 +311,13 @@ def test_a_broker_that_is_not_there_is_named(monkeypatch):
     found = Letters(TOPOLOGY, read_settings(brokers="127.0.0.1:1", security="log_level=0"))
     with pytest.raises(LetterError, match=r"no answer from 127.0.0.1:1"):
         list(found.read())
+
+
+def test_a_producer_that_was_fenced_in_the_background_is_named_so():
+    """Whether a call or librdkafka's own thread hears of it first is chance: then `produce` says nothing but "fatal"."""
+
+    def produce():
+        raise KafkaException(KafkaError(KafkaError._FATAL))
+
+    with pytest.raises(LetterError, match="another replay began meanwhile"):
+        letters._try(produce)
