@@ -308,6 +308,6 @@ def _try(step: Callable[[], object]) -> None:
     except (BufferError, KafkaException) as error:
         cause = error.args[0]
         # A producer that was fenced in the background says only that it is past use.
-        fenced = isinstance(cause, KafkaError) and (cause.fatal() or cause.code() == KafkaError._FATAL)
+        fenced = isinstance(cause, KafkaError) and (cause.fatal() or cause.name() == "_FATAL")
         words = "another replay began meanwhile" if fenced else "the broker refused"
         raise LetterError(f"{words}; what was not committed was not sent: {cause}") from error
