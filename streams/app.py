@@ -37,7 +37,7 @@ from streams.preflight import check_broker
 from streams.progress import Restoring, Tell, shown_restores
 from streams.registry_ids import registry_for
 from streams.runtime import Runtime
-from streams.settings import Settings
+from streams.settings import METADATA_MAX_AGE_MS, Settings
 from streams.signatures import KeyRing
 from streams.telemetry import Metrics
 from streams.transport import BatchConsumer, BatchTransport, NoTables, broker_credentials
@@ -51,8 +51,6 @@ HEARTBEATS_PER_SESSION: Final = 12
 """The others hear of a member's end with their next heartbeat: at the usual three, 2 s later, most of a takeover."""
 FETCH_BYTES_MAX: Final = 1 << 20
 """Of one topic-partition; a larger record comes all the same (KIP-74)."""
-METADATA_MAX_AGE_MS: Final = 30_000
-"""Whoever missed that a partition has another leader hears of it then; at 5 min workers once stood still as long."""
 GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
 SWITCH_INTERVAL_S: Final = 0.001
 

@@ -10,8 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from streams.errors import ConfigurationError
 from streams.security import ClientSettings, parse
 
-METADATA: Final = {"topic.metadata.refresh.interval.ms": 30_000}
-"""As often as the consumer asks (streams/app.py)."""
+METADATA_MAX_AGE_MS: Final = 30_000
+"""Whoever missed that a partition has another leader hears of it then; at 5 min workers once stood still as long."""
+METADATA: Final = {"topic.metadata.refresh.interval.ms": METADATA_MAX_AGE_MS}
 
 
 class Settings(BaseSettings):

@@ -1,5 +1,6 @@
 """What must hold before a task reads positions and tables: every transaction of its predecessor has ended in the log."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -41,6 +42,18 @@ def test_a_transaction_without_an_end_is_named_and_nothing_begins(runtime, unend
         check_ended(runtime, 2)
 
 
-def test_one_whose_end_was_only_late_is_waited_for(runtime):
-    """The aborts of the tests before have reached the log by now or do so while we look."""
-    check_ended(runtime, 2)
+def test_an_end_that_is_only_late_is_waited_for(runtime, unended):
+    unended.produce("changelog", b"v", b"k", 3)
+    unended.flush(10)
+    ended = []
+
+    def end():
+        ended.append(True)
+        unended.abort_transaction(10)
+        unended.begin_transaction()
+
+    later = threading.Timer(0.5, end)
+    later.start()
+    check_ended(runtime, 3)
+    assert ended
+    later.join()

@@ -348,12 +348,21 @@ def test_a_worker_subscribes_at_once_not_after_waiting_for_tables():
     app = faust.App("none", store="memory://", TableManager=NoTables)
     app.consumer = SimpleNamespace(assignment=set, pause_partitions=lambda _: None)
 
-    async def start():
-        await asyncio.wait_for(app.tables.start(), 0.5)  # Faust's own sleeps for 1 s
-        await asyncio.wait_for(app.tables.wait_until_tables_registered(), 0.5)
-        await app.tables.recovery.stop()
+    slept = []
 
-    asyncio.run(start())
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    async def start():
+        app.tables.sleep = sleep  # Faust's own sleeps here for 1 s
+        await app.tables.start()
+        await app.tables.wait_until_tables_registered()
+        started = app.tables.recovery.started
+        await app.tables.recovery.stop()
+        return started
+
+    assert asyncio.run(start())
+    assert slept == []
 
 
 def test_the_workers_consumer_reads_committed_by_itself_commits_nothing_and_stays_in_its_group():
