@@ -1,5 +1,7 @@
 # Everything runs from .venv, which each target sets up by itself from requirements.lock, hashes checked; a stamp named
 # after the lock's checksum makes that free while nothing changed. Another Python: make test PYTHON=python3.12.
+# The lock names everything, so pip resolves nothing: `coverage[toml]`, which a locked package asks for, would send it to a
+# coverage that is newer than the locked one, and its hash is not known. `pip check` then tells what the lock left out.
 # More arguments for a command: make test ARGS="-k stock -x".
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -82,7 +84,8 @@ $(READY): | requirements.lock
 	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.11, or name one with PYTHON=" >&2; exit 1; }
 	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv .venv
 	@echo "setting up .venv from requirements.lock"
-	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check --quiet
 	@rm -f .venv/.fsn-*
 	@touch $@
