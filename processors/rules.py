@@ -96,6 +96,8 @@ class Rules(msgspec.Struct, frozen=True):
     park_retry_ms: Positive = 5 * MINUTE_MS
     """First retry of a parked order; every further one doubles it, up to park_retry_max_ms."""
     park_retry_max_ms: Positive = HOUR_MS
+    park_look_ms: Positive = 10_000
+    """How often a parked order looks whether rules or heartbeats have changed that could help it."""
     park_expiry_ms: Positive = 8 * HOUR_MS
 
     # Reservations and events.
@@ -103,7 +105,6 @@ class Rules(msgspec.Struct, frozen=True):
     """How long freed units are held for a woken order."""
     acceptance_expiry_ms: Positive = DAY_MS
     """How long a partner has to accept, unless the location says less."""
-    reservation_expiry_ms: Positive = DAY_MS
     orphan_alert_ms: Positive = HOUR_MS
     shortfall_alert_ms: Positive = MINUTE_MS
     """How long on-hand may stay below reserved, while orders are asked to give units back."""

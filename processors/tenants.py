@@ -23,3 +23,12 @@ def shortest_ms(network: Network, tenant: str, rule: Callable[[Rules], int]) -> 
     """The shortest duration that any rule set of the tenant states; the default when it has none."""
     stated = (rule(found.rules) for rule_set_id, found in network.rule_sets.items() if tenant_of(rule_set_id) == tenant)
     return min(stated, default=rule(DEFAULT_RULES))
+
+
+def shortest_kept_ms(network: Network, tenant: str, name: str) -> int:
+    """The same by the rule's name, worked out once per version of the reference data: for what every order asks."""
+    kept: dict[tuple[str, str], int] = network.cache.setdefault("shortest_ms", {})
+    found = kept.get((tenant, name))
+    if found is None:
+        found = kept[tenant, name] = shortest_ms(network, tenant, lambda rules: int(getattr(rules, name)))
+    return found

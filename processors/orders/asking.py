@@ -24,8 +24,14 @@ from schemas.records.reservations import (
 
 Answer = StockOffered | StockRouted | StockUnroutable | ReservationGranted | ReservationDenied
 
-STOCK_REASONS = ("", Verdict.NO_STOCK.word, Verdict.INCOMPLETE_STOCK.word, Verdict.STOCK_SHORT.word)
-"""Outcomes that more stock would mend: worth a place in the variant's waiting list."""
+STOCK_REASONS = (
+    "",
+    Verdict.NO_STOCK.word,
+    Verdict.INCOMPLETE_STOCK.word,
+    Verdict.STOCK_SHORT.word,
+    Verdict.GAPPED.word,
+)
+"""Outcomes that more stock, or a count, would mend: worth a place in the variant's waiting list."""
 
 
 def under_way(record: Answer, phase: Phase, ctx: Context) -> tuple[OrderRow, Effort] | None:

@@ -2,12 +2,13 @@
 
 In: an order that holds nothing for its open units. Out: OrderParked on `order-status`, WaitForStock for variants that
 are short, ReviewItem when it was expired, rerouted too often or could not be mapped. Back-off doubles with every wait
-in vain, and so does the time before a wake is followed; both start anew once a decision stands.
+in vain, and so does the time before a wake is followed; both start anew once a decision stands. Beside the lists and
+the back-off, the timer `orders.look` watches what else could help: other reference data, and feeds that were silent.
 """
 
 import msgspec
 
-from processors.orders.planning import rules_for
+from processors.orders.planning import known, rules_for
 from processors.orders.rows import OrderRow, Parking, Phase
 from processors.rules import Rules
 from processors.step import Context, stable_id
@@ -36,8 +37,26 @@ def park(row: OrderRow, ctx: Context, *, reason: str, short: dict[str, int], loc
     waits = before.waits + 1
     retry_at = min(ctx.now_at + back_off_ms(waits, rules), expires_at)
     report(row, "waiting", reason, ctx, retry_at=retry_at)
-    parking = Parking(before.since, ctx.now_at, waits, retry_at, waiting_for)
-    return msgspec.structs.replace(row, phase=Phase.WAITING, effort=None, parking=parking)
+    silent = tuple(name for name in location_ids if _is_silent(name, ctx))
+    parking = Parking(before.since, ctx.now_at, waits, retry_at, waiting_for, ctx.network.version, silent)
+    if not row.looking:
+        look_later(row, ctx)
+    return msgspec.structs.replace(row, phase=Phase.WAITING, effort=None, parking=parking, looking=True)
+
+
+def _is_silent(location_id: str, ctx: Context) -> bool:
+    status = known(ctx).feed_status(location_id)
+    return status is None or status.stale
+
+
+def look_later(row: OrderRow, ctx: Context) -> None:
+    """Set the timer that looks at what could help; one per order, however often it parks."""
+    ctx.wake(ctx.now_at + rules_for(row, ctx).park_look_ms, "orders.look", row.placed.order_id)
+
+
+def may_be_helped(parking: Parking, ctx: Context) -> bool:
+    """Whether the rules or other reference data changed since it parked, or a feed it was without speaks again."""
+    return parking.network_version != ctx.network.version or not all(_is_silent(name, ctx) for name in parking.silent)
 
 
 def back_off_ms(waits: int, rules: Rules) -> int:

@@ -140,13 +140,18 @@ class Effort(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Parking(msgspec.Struct, frozen=True, array_like=True):
-    """Waiting for a plan: since when, how often in vain, until when, and in which variants' lists."""
+    """Waiting for a plan: since when, how often in vain, until when, and in which variants' lists.
+
+    network_version: of the reference data under which no plan stood; silent: locations that would do but for their feed
+    """
 
     since: int
     parked_at: int
     waits: int
     retry_at: int
     waiting_for: tuple[str, ...] = ()
+    network_version: int = -1
+    silent: tuple[str, ...] = ()
 
 
 class Shipment(msgspec.Struct, frozen=True, array_like=True):
@@ -167,6 +172,7 @@ class OrderRow(msgspec.Struct, frozen=True, array_like=True):
     attempt: the last one started; decision_id: of the decision in force; grants: what `parts` stand on
     parking: kept while a retry runs; cancelled: nothing is routed any more; refusals: who refused the cancel
     review: kind of the open review item; again_at, retry_at, forget_at, close_at: timers that are set (0: none)
+    looking: the timer `orders.look` is set
     """
 
     placed: Placed
@@ -189,6 +195,7 @@ class OrderRow(msgspec.Struct, frozen=True, array_like=True):
     retry_at: int = 0
     forget_at: int = 0
     close_at: int = 0
+    looking: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):

@@ -20,7 +20,8 @@ all open units, *fall back* begins with the next tier of locations, or parks whe
     RESERVING     ──all ReservationGranted───────────────► ASSIGNED    (RoutingDecision)
                   ──first plan denied────────────────────► RESERVING   (one other plan, grants kept)
                   ──second denied, no other─► fall back ─► ASKING or WAITING   (all released)
-    WAITING       ──StockWoken, back-off over─► begin
+    WAITING       ──StockWoken, back-off over, other
+                    rules, a silent feed speaks─► begin
                   ──waited 8 h───────────────────────────► REVIEW      (UNROUTABLE)
     ASSIGNED      ──all units Shipped────────────────────► FULFILLED
     any of the five above
@@ -52,8 +53,8 @@ from processors.orders.late import overdue
 from processors.orders.reserving import denied, granted, noted
 from processors.orders.rows import ORDERS, PENDING
 from processors.orders.shipping import close_itself, closed, shipped, tracked
-from processors.orders.waking import retry, unanswered, woken
-from processors.step import Stage
+from processors.orders.waking import look, retry, unanswered, woken
+from processors.step import Gauge, Stage
 from schemas.records.assignments import (
     AssignmentAccepted,
     AssignmentDeclined,
@@ -106,9 +107,11 @@ STAGE: Final = Stage(
     timers={
         "orders.unanswered": unanswered,
         "orders.retry": retry,
+        "orders.look": look,
         "orders.pending": overdue,
         "orders.close": close_itself,
         "orders.forget": forget,
     },
     tables=(ORDERS, PENDING),
+    gauges={"pending_events": Gauge(PENDING, lambda row: len(row.events))},
 )

@@ -1,7 +1,7 @@
 """Waking: time and freed stock move orders that wait.
 
-In: StockWoken; the timers `orders.retry` and `orders.unanswered`. Out: the next attempt of a parked order, or its end
-when it has waited too long; unanswered requests sent again, for the same attempt, with doubling patience, so that a
+In: StockWoken; the timers `orders.retry`, `orders.look` and `orders.unanswered`. Out: the next attempt of a parked order,
+or its end when it has waited too long; unanswered requests sent again, for the same attempt, with doubling patience, so that a
 dead-lettered request does not strand its order (design §5 f). Requests sent again are the same requests: whoever has
 answered them already answers the same, and what is answered twice is ignored the second time.
 """
@@ -12,7 +12,7 @@ from processors.orders.attempts import ask, begin, route_in_one_hop, send_reserv
 from processors.orders.cancelling import request_withdrawal
 from processors.orders.keeping import keep, part_due, patience_ms
 from processors.orders.locking import request_assignment
-from processors.orders.parking import expire, wake_from
+from processors.orders.parking import expire, look_later, may_be_helped, wake_from
 from processors.orders.planning import asked_shortlist, facts_of, rules_for, shortlist_for
 from processors.orders.rows import Effort, OrderRow, Part, Phase, row_of
 from processors.rules import Rules
@@ -44,6 +44,23 @@ def retry(order_id: str, ctx: Context) -> None:
     if ctx.now_at >= expires_at:
         keep(expire(row, ctx, "no plan"), ctx)
     else:
+        keep(begin(row, ctx), ctx)
+
+
+def look(order_id: str, ctx: Context) -> None:
+    """Timer: try again when rules, other reference data or a heartbeat may help; it is set anew while the order waits.
+
+    Only the end of waiting is written to the row: looking must cost a parked order no more than a timer.
+    """
+    row = row_of(order_id, ctx)
+    if row is ABSENT or not row.looking:
+        return
+    if row.parking is None:
+        keep(msgspec.structs.replace(row, looking=False), ctx)
+        return
+    look_later(row, ctx)
+    waits = row.phase is Phase.WAITING and ctx.now_at >= wake_from(row.parking)
+    if waits and may_be_helped(row.parking, ctx):
         keep(begin(row, ctx), ctx)
 
 

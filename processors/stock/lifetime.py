@@ -14,6 +14,7 @@ from processors.step import ABSENT, Context
 from processors.stock.admission import require_key
 from processors.stock.notices import alert
 from processors.stock.rows import RESERVATIONS, STOCK_ANSWERS, Reservation, Status, reservation_key
+from processors.tenants import shortest_kept_ms, tenant_of
 from schemas.records.reservations import ConfirmReservation
 
 ORPHAN_TIMER: Final = "stock.orphan"
@@ -34,7 +35,8 @@ def confirm(record: ConfirmReservation, ctx: Context) -> None:
 def begin(ctx: Context, key: str, reservation: Reservation) -> None:
     """Keep a granted reservation, and look after it."""
     ctx.put(RESERVATIONS, key, reservation)
-    ctx.wake(ctx.now_at + DEFAULT_RULES.orphan_alert_ms, ORPHAN_TIMER, key)
+    orphan_ms = shortest_kept_ms(ctx.network, tenant_of(key), "orphan_alert_ms")
+    ctx.wake(ctx.now_at + orphan_ms, ORPHAN_TIMER, key)
 
 
 def end(ctx: Context, key: str, reservation: Reservation, status: Status) -> Reservation:

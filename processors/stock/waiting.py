@@ -15,11 +15,11 @@ from typing import Final
 import msgspec
 
 from processors.reasons import Reason
-from processors.rules import DEFAULT_RULES
 from processors.step import ABSENT, Context, Refused
 from processors.stock.admission import require_key, require_units
 from processors.stock.items import keep
 from processors.stock.rows import STOCK_ITEMS, WAITING, Waiter, item_key, promisable
+from processors.tenants import shortest_kept_ms, tenant_of
 from schemas.records.reservations import StockWoken, StopWaiting, WaitForStock
 
 WALK_MAX: Final = 128
@@ -124,7 +124,7 @@ def _offer(ctx: Context, variant_id: str, key: str, *, first: str = "") -> None:
     if wanted:
         return
     _unlink(ctx, variant_id, waiter)
-    held_until = ctx.now_at + DEFAULT_RULES.hold_ms
+    held_until = ctx.now_at + _hold_ms(ctx, variant_id)
     woken = msgspec.structs.replace(
         waiter, before="", after="", wakes=waiter.wakes + 1, holds=tuple(holds), held_until=held_until
     )
@@ -141,11 +141,15 @@ def _send_back(ctx: Context, variant_id: str, waiter: Waiter) -> None:
     _end_holds(ctx, variant_id, waiter)
     ctx.delete(WAITING, key)
     if waiter.wakes < WAKES_MAX:
-        not_before = ctx.now_at + (DEFAULT_RULES.hold_ms << (waiter.wakes - 1))
+        not_before = ctx.now_at + (_hold_ms(ctx, variant_id) << (waiter.wakes - 1))
         _enqueue(ctx, variant_id, msgspec.structs.replace(waiter, holds=(), not_before=not_before))
         ctx.wake(not_before, RETRY_TIMER, key)
     for location_id, _ in waiter.holds:
         serve(ctx, variant_id, location_id)
+
+
+def _hold_ms(ctx: Context, variant_id: str) -> int:
+    return shortest_kept_ms(ctx.network, tenant_of(variant_id), "hold_ms")
 
 
 def _end_holds(ctx: Context, variant_id: str, waiter: Waiter) -> None:

@@ -29,7 +29,7 @@ from schemas.records.network import RuleSetPublished
         ("hold_ms", 5_000),
         ("park_expiry_ms", 8 * HOUR_MS),
         ("acceptance_expiry_ms", DAY_MS),
-        ("reservation_expiry_ms", DAY_MS),
+        ("park_look_ms", 10_000),
         ("orphan_alert_ms", HOUR_MS),
         ("reconciliation_tolerance_minor", 0),
     ],

@@ -238,6 +238,15 @@ class TestClosingItself:
         assert self.closings(desk) == []
         assert row(desk).closed_at == T0 + 5
 
+    def test_not_by_a_timer_that_outlived_what_it_was_set_for(self, desk):
+        self.delivered(desk, 0, 1)
+        desk.send("orders", ORDER, OrderClosed(ORDER, T0 + 5))
+        self.closings(desk)
+        for name in (ORDER, "acme|shop|gone"):
+            desk.timers.add((T0 + 9, "orders.close", name))
+        desk.tick(T0 + 9)
+        assert (self.closings(desk), row(desk).closed_at) == ([], T0 + 5)
+
     def test_never_without_a_tracking_number_to_hear_of(self):
         desk = bench()
         place_in_one_hop(desk)

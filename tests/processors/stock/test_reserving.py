@@ -3,15 +3,19 @@
 import msgspec
 import pytest
 
+from processors.network import fold
 from processors.reasons import Reason
+from processors.rules import Rules
 from processors.stock import chain, ending, granting, waiting
 from processors.stock.rows import Status
+from schemas.records.network import RuleSetPublished
 from schemas.records.reservations import ItemState, ReserveLine
 from tests.processors.harness import Bench
 from tests.processors.stock.world import (
     HOUR,
     MEMORY,
     SAFE,
+    SECOND,
     T0,
     VARIANT,
     A,
@@ -233,6 +237,21 @@ def test_an_orphan_is_alerted_after_an_hour_until_it_ends_or_is_known():
         assert alerts(stage) == [("RESERVATION_ORPHANED", "open")]
         ask(stage, ending_request)
         assert alerts(stage) == [("RESERVATION_ORPHANED", "resolved")]
+
+
+def test_the_most_impatient_rule_set_of_the_tenant_says_when_a_reservation_is_an_orphan():
+    rule_sets = {"acme|slow": 2 * HOUR, "acme|fast": HOUR // 4, "other|faster": SECOND}
+    stage = stocked((A, 5))
+    published = [
+        RuleSetPublished(name, 1, "", msgspec.msgpack.encode(Rules(orphan_alert_ms=at)))
+        for name, at in rule_sets.items()
+    ]
+    stage.network = fold(stage.network, enumerate(published))
+    ask(stage, reserve(1, (A, 2)))
+    stage.tick(T0 + HOUR // 4 - 1)
+    assert alerts(stage) == []
+    stage.tick(T0 + HOUR // 4)
+    assert alerts(stage) == [("RESERVATION_ORPHANED", "open")]
 
 
 @pytest.mark.parametrize(
