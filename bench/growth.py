@@ -25,6 +25,7 @@ from schemas.records.network import FeedDefined
 from schemas.records.stock import StockDelta
 from streams.app import load_stages
 from streams.batch import compute
+from streams.broadcast import NetworkCopy
 from streams.changelog import now_ms
 from streams.deadletters import DeadLetterSealer
 from streams.machine import ENGINE_STAGE, Machine, Raw
@@ -69,7 +70,7 @@ class _Task:
             partition=0,
             keys=self._ring,
             sealer=DeadLetterSealer(None),
-            network_at=lambda _: network,
+            networks=NetworkCopy(),
         )
         self._fill()
 

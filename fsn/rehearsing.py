@@ -17,14 +17,14 @@ from rich.table import Table
 from fsn.recorded import RecordedError, partition_counts, read_partition
 from processors.step import Stage
 from schemas.codec import Codec
-from schemas.errors import SchemaError
 from schemas.proposals import ProposedCodec, problems_of, read_proposals
 from schemas.records.engine import TaskManifest
-from schemas.registry import SchemaVersion, bundled
+from schemas.registry import SchemaVersion
 from schemas.topology import Topology
 from streams.batch import MANIFESTS
 from streams.broadcast import NETWORK, NetworkCopy
 from streams.deadletters import DeadLetterSealer
+from streams.registry_ids import registry_for
 from streams.rehearsal import Difference, Kind, Side, compare_record, rehearse
 from streams.settings import Settings
 from streams.signatures import KeyRing
@@ -85,6 +85,7 @@ class Rehearsal:
         self._topology = topology
         self._stages = stages
         self._client = settings.client()
+        self._schema_registry = settings.schema_registry
         self._keys = None if settings.keys is None else KeyRing.load(settings.keys)
         dead_letter_key = settings.dead_letter_key
         self._sealer = DeadLetterSealer(None if dead_letter_key is None else bytes.fromhex(dead_letter_key))
@@ -95,17 +96,18 @@ class Rehearsal:
 
     def run(self, folder: Path) -> Rehearsed:
         """Everything that the schemas of this folder would change."""
-        registry = bundled()
+        registry = registry_for(self._schema_registry, self._topology, register=False)
         proposals = read_proposals(folder, registry)
         today, tomorrow = Codec(registry), ProposedCodec(registry, proposals)
         counts = partition_counts(self._client)
         for topic in self._carrying(proposals, counts):
             for partition in range(counts[topic]):
                 self._note(self._read(topic, partition, today, tomorrow))
+        # A record that only one side can process is a finding, not a failure to be told with its traceback.
+        for name in ("streams.machine", "streams.broadcast"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         network = list(read_partition(self._client, NETWORK, 0))
         sides = [Side(codec, _network(network, codec)) for codec in (today, tomorrow)]
-        # A record that only one side can process is a finding, not a failure to be told with its traceback.
-        logging.getLogger("streams.machine").setLevel(logging.CRITICAL)
         for partition in range(self._topology.partitions):
             self._note(self._replay(partition, *sides))
         order = {kind: place for place, kind in enumerate(Kind)}
@@ -185,10 +187,5 @@ def show(found: Rehearsed, console: Console) -> None:
 def _network(raws: Sequence[Any], codec: Codec) -> NetworkCopy:
     """Reference data as workers with this codec read it: what they cannot read they skip."""
     copy = NetworkCopy()
-    for raw in raws:
-        try:
-            record = codec.decode(raw.value or b"")
-        except SchemaError:
-            record = None
-        copy.add([(raw.offset, raw.timestamp, record)])
+    copy.read(raws, codec.decode)
     return copy

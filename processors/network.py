@@ -1,8 +1,9 @@
 """The network as routing sees it: reference records folded into one immutable value, version by version.
 
 In: the records of `network`, in offset order. Out: `Network`, whose `version` is the offset of the last record
-folded in. A later record with the same id replaces the earlier one. Several versions may be alive at once: a task
-goes on with the version its log told it. The maps are never changed after a version was made.
+folded in. A later record with the same id replaces the earlier one; one that cannot be used changes nothing, and what
+it would have replaced stays in force. Several versions may be alive at once: a task goes on with the version its log
+told it. The maps are never changed after a version was made.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from processors.reasons import Reason
 from processors.rules import DEFAULT_RULES, Rules
 from schemas.records.base import Record
 from schemas.records.network import (
@@ -32,6 +34,16 @@ class RuleSet(msgspec.Struct, frozen=True):
 
 
 NO_RULE_SET: Final = RuleSet("", 0, DEFAULT_RULES)
+
+REFERENCE_DATA: Final = (
+    MerchantDefined,
+    PartnerDefined,
+    LocationDefined,
+    FeedDefined,
+    VariantDefined,
+    CarrierAccountDefined,
+    RuleSetPublished,
+)
 
 
 class Network:
@@ -68,7 +80,7 @@ class Network:
 
 
 def fold(network: Network, records: Iterable[tuple[int, Record]]) -> Network:
-    """A new version with these (offset, record) pairs applied in order; the old version stays as it is."""
+    """A new version with these (offset, usable record) pairs applied in order; the old version stays as it is."""
     folded = Network(network.version)
     for name in ("merchants", "partners", "locations", "feeds", "variants", "accounts", "rule_sets"):
         setattr(folded, name, dict(getattr(network, name)))
@@ -76,6 +88,19 @@ def fold(network: Network, records: Iterable[tuple[int, Record]]) -> Network:
         _apply(folded, record)
         folded.version = offset
     return folded
+
+
+def why_unusable(record: Record) -> tuple[Reason, str] | None:
+    """Why this record cannot be applied; None where it can. Whoever reads reference data asks before `fold`."""
+    if not isinstance(record, REFERENCE_DATA):
+        return Reason.UNDECLARED_RECORD, f"{type(record).__name__} is not reference data: see topology.yaml"
+    if isinstance(record, RuleSetPublished):
+        try:
+            msgspec.msgpack.decode(record.compiled, type=Rules)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            name = f"rule set {record.rule_set_id} version {record.version}"
+            return Reason.INVALID_VALUE, f"{name} cannot be read ({error}): the version before stays in force"
+    return None
 
 
 def _apply(network: Network, record: Any) -> None:

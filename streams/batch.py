@@ -14,6 +14,7 @@ import msgspec
 from processors.step import ABSENT
 from schemas.codec import Codec
 from schemas.records.engine import OffsetRange, TaskManifest
+from streams import deadletter_rate
 from streams.errors import OutputTooLarge
 from streams.machine import ENGINE, Counts, Instant, Machine
 from streams.store import LAYOUT_VERSION
@@ -58,13 +59,13 @@ def compute(
     processed, counts = machine.run(batch, unit, budget_s=budget_s, strict=strict)
     ranges = _ranges(processed)
     try:
-        rows = _finish(processed, ranges, machine, unit, counts)
+        rows = _finish(processed, ranges, machine, unit, counts, app=app, partition=partition)
     except OutputTooLarge:
         strict = True
         unit.clear()
         unit.network, unit.now_at, unit.ticked_at, unit.timers_from = before
         _, counts = machine.run(processed, unit, strict=True)
-        rows = _finish(processed, ranges, machine, unit, counts)
+        rows = _finish(processed, ranges, machine, unit, counts, app=app, partition=partition)
     manifest = _manifest(unit, ranges, app=app, partition=partition, strict=strict)
     key = str(partition).encode()
     headers, _ = unit.envelope(MANIFESTS, manifest)
@@ -79,9 +80,14 @@ def _finish(
     machine: Machine,
     unit: UnitOfWork,
     counts: Counts,
+    *,
+    app: str,
+    partition: int,
 ) -> list[tuple[bytes, bytes | None]]:
-    """Show changed rows, note how far each topic was read and how many transactions there were; changelog rows."""
+    """Show changed rows, watch the rate of dead letters, note how far each topic was read and how many transactions there were; changelog rows."""
     machine.project(processed[-1], unit, counts)
+    if machine.may_alert:
+        deadletter_rate.watch(unit, counts, app=app, partition=partition)
     number = unit.get(ENGINE, "manifest")
     unit.begin_engine()
     layout = unit.get(ENGINE, "layout")

@@ -2,22 +2,25 @@
 
 A task goes on with the version its log told it (NetworkChanged on `network-changes`), so a replay knows what was
 known. The copy keeps the records in offset order and makes a version when one is asked for, from the nearest lower
-one. An undecodable record is skipped by every worker alike and logged.
+one. A record that cannot be used is skipped by every worker alike; the task of partition 0 dead-letters it when its log
+tells of that offset.
 """
 
 import asyncio
 import logging
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka import TopicPartition as AiokafkaPartition
 
-from processors.network import Network, fold
+from processors.network import Network, fold, why_unusable
+from processors.reasons import Reason
 from schemas.codec import Codec
-from schemas.errors import SchemaError
+from schemas.errors import SchemaError, UnknownSchemaError
 from schemas.records.base import Record
+from streams.deadletters import Rejected
 from streams.fetcher import PatientConsumer, found_ended
 from streams.inbox import TopicPartition
 from streams.security import aiokafka_security
@@ -43,11 +46,33 @@ class NetworkCopy:
         """Set once the topic has been read to its end for the first time."""
         self._offsets: list[int] = []
         self._records: list[Record | None] = []
+        self._rejected: list[Rejected] = []
         self._versions: OrderedDict[int, Network] = OrderedDict({-1: Network()})
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
 
+    def read(self, raws: Sequence[Any], decode: Callable[[bytes], Record]) -> None:
+        """Append records of the topic as they were read, in offset order."""
+        self.add([(raw.offset, raw.timestamp, self._usable(raw, decode)) for raw in raws])
+
+    def _usable(self, raw: Any, decode: Callable[[bytes], Record]) -> Record | None:
+        try:
+            record = decode(raw.value or b"")
+            why = why_unusable(record)
+        except SchemaError as error:
+            reason = Reason.UNKNOWN_SCHEMA if isinstance(error, UnknownSchemaError) else Reason.UNDECODABLE
+            why = reason, str(error)
+        if why is None:
+            return record
+        log.error("network offset %d is skipped, and dead-lettered by partition 0: %s", raw.offset, why[1])
+        self._rejected.append(Rejected(raw, *why))
+        return None
+
+    def rejected(self, after: int, to: int) -> list[Rejected]:
+        """The records behind the first offset, and up to the second, that could not be used."""
+        return [rejected for rejected in self._rejected if after < rejected.raw.offset <= to]
+
     def add(self, records: Sequence[tuple[int, int, Record | None]]) -> None:
-        """Append (offset, timestamp, record) in offset order."""
+        """Append (offset, timestamp, usable record or None) in offset order."""
         for offset, timestamp, record in records:
             self._offsets.append(offset)
             self._records.append(record)
@@ -109,17 +134,10 @@ class NetworkReader:
             await consumer.seek_to_beginning()
             while True:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=5_000)
-                records = [record for batch in fetched.values() for record in batch]
-                if records:
-                    self._copy.add([(record.offset, record.timestamp, self._decoded(record)) for record in records])
+                raws = [raw for batch in fetched.values() for raw in batch]
+                if raws:
+                    self._copy.read(raws, self._decode)
                 if found_ended(consumer, source):
                     self._copy.complete = True
         finally:
             await consumer.stop()
-
-    def _decoded(self, raw: Any) -> Record | None:
-        try:
-            return self._decode(raw.value or b"")
-        except SchemaError as error:
-            log.error("network offset %d is skipped: %s", raw.offset, error)
-            return None

@@ -6,7 +6,7 @@ position is encrypted once under one key, so a nonce never serves two texts.
 """
 
 import hashlib
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -15,6 +15,14 @@ from schemas.records.engine import DeadLetter
 
 FORWARDED_HEADER: Final = "fsn-forwarded"
 NONCE_BYTES: Final = 12
+
+
+class Rejected(NamedTuple):
+    """A raw record that cannot be processed, and why."""
+
+    raw: Any
+    reason: Reason
+    detail: str
 
 
 class DeadLetterSealer:

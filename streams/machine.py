@@ -6,10 +6,10 @@ same transaction as its neighbours. A record on the wrong partition is forwarded
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, pairwise
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -21,7 +21,7 @@ from schemas.records.engine import Tick
 from schemas.records.network import NetworkChanged
 from schemas.topology import Topology
 from streams.cloudevents import size_of
-from streams.deadletters import FORWARDED_HEADER, DeadLetterSealer, position_of
+from streams.deadletters import FORWARDED_HEADER, DeadLetterSealer, Rejected, position_of
 from streams.errors import LogIsNewer, OutputTooLarge, StreamsError
 from streams.partitioner import Partitioner
 from streams.signatures import KeyRing
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 CLOCK: Final = "clock"
 NETWORK_CHANGES: Final = "network-changes"
 DEAD_LETTERS: Final = "dead-letters"
+ALERTS: Final = "operational-alerts"
 CHECK_TIME_EVERY: Final = 32
 KEPT_HEAD_BYTES: Final = 65_536
 
@@ -45,7 +46,7 @@ class Instant(msgspec.Struct, frozen=True):
 
 ENGINE: Final = Table("engine", Instant)
 """Rows `now` (last tick), `timers` (due from here on have not fired; absent: from now on), `network` (version in force),
-`manifest` (their number), `next|topic` (next offset), `layout` (how the rows are written)."""
+`manifest` (their number), `next|topic` (next offset), `layout` (how the rows are written), `dead…` (streams/deadletter_rate.py)."""
 
 ENGINE_STAGE: Final = Stage(name="engine", handlers={}, tables=(ENGINE,))
 
@@ -60,6 +61,18 @@ class Raw(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
+
+
+class Networks(Protocol):
+    """Reference data, version by version."""
+
+    def at(self, version: int) -> Any:
+        """The network with every record up to this offset."""
+        ...
+
+    def rejected(self, after: int, to: int) -> Sequence[Rejected]:
+        """The records behind the first offset, and up to the second, that could not be used."""
+        ...
 
 
 class Counts:
@@ -102,7 +115,7 @@ class Machine:
         partition: int,
         keys: KeyRing | None,
         sealer: DeadLetterSealer,
-        network_at: Callable[[int], Any],
+        networks: Networks,
     ) -> None:
         self._decode = codec.decode
         self._encode = codec.encode
@@ -110,7 +123,9 @@ class Machine:
         self._partition_of = Partitioner(topology.partitions)
         self._keys = keys
         self._sealer = sealer
-        self._network_at = network_at
+        self._networks = networks
+        self.may_alert = ALERTS in topology.topics
+        self._warned: set[str] = set()
         self._plans = {name: _TopicPlan(topology, name, stages) for name in topology.source_topics}
         self._timers = {kind: handler for stage in stages for kind, handler in stage.timers.items()}
 
@@ -243,10 +258,15 @@ class Machine:
         except SchemaError as error:
             self._bury(raw, unit, counts, self._unreadable(raw, error), str(error))
             return
-        known = unit.get(ENGINE, "network")
-        if isinstance(record, NetworkChanged) and (known is ABSENT or record.network_offset > known.value):
-            unit.network = self._network_at(record.network_offset)
+        row = unit.get(ENGINE, "network")
+        known = -1 if row is ABSENT else row.value
+        if isinstance(record, NetworkChanged) and (row is ABSENT or record.network_offset > known):
+            unit.network = self._networks.at(record.network_offset)
             unit.put(ENGINE, "network", Instant(record.network_offset))
+            # Every worker reads them and no task owns them: one task says for all what could not be used.
+            for rejected in self._networks.rejected(known, record.network_offset) if self._partition == 0 else ():
+                unit.begin_engine()
+                self._bury(rejected.raw, unit, counts, rejected.reason, rejected.detail)
 
     def _forward(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:
         headers = tuple(raw.headers or ())
@@ -258,6 +278,13 @@ class Machine:
         around = len(raw.key) + size_of(headers)
         unit.check_size(raw.topic, len(raw.value or b"") + around)
         counts.forwarded += 1
+        if raw.topic not in self._warned:
+            self._warned.add(raw.topic)
+            log.warning(
+                "%s is not on its key's partition and is forwarded, as its like will be: set `partitioner` to "
+                "`murmur2_random` in the producer (librdkafka's default is CRC32)",
+                position_of(raw),
+            )
         unit.outputs.append(Output(raw.topic, raw.key, raw.value, raw.timestamp, self._partition_of(raw.key), headers))
 
     def _bury(self, raw: Any, unit: UnitOfWork, counts: Counts, reason: Reason, detail: str) -> None:
@@ -316,12 +343,3 @@ def network_wanted(record_value: bytes, decode: Callable[[bytes], Any]) -> int:
     except SchemaError:
         return -1
     return record.network_offset if isinstance(record, NetworkChanged) else -1
-
-
-def handlers_of(stages: Sequence[Stage]) -> Mapping[str, set[type]]:
-    """Record types by topic that the stages handle."""
-    topics: dict[str, set[type]] = {}
-    for stage in stages:
-        for topic, handlers in stage.handlers.items():
-            topics.setdefault(topic, set()).update(handlers)
-    return topics

@@ -69,7 +69,7 @@ def replay(
         partition=partition,
         keys=keys,
         sealer=sealer or DeadLetterSealer(None),
-        network_at=network.at,
+        networks=network,
     )
     order = {topic: index for index, topic in enumerate(topology.source_topics)}
     positions = {topic: {raw.offset: index for index, raw in enumerate(log)} for topic, log in logs.items()}

@@ -210,7 +210,7 @@ class Task:
             partition=self.partition,
             keys=runtime.keys,
             sealer=runtime.sealer,
-            network_at=runtime.network.at,
+            networks=runtime.network,
         )
         offsets = starting_offsets(committed, unit)
         self.inbox.seek(offsets)

@@ -77,7 +77,7 @@ class _MemoryTask:
             partition=partition,
             keys=driver.keys,
             sealer=DeadLetterSealer(None),
-            network_at=driver.network.at,
+            networks=driver.network,
         )
 
 
@@ -111,11 +111,14 @@ class TopologyDriver:
 
     def publish(self, *records: Record) -> None:
         """Put reference data into force."""
+        self.publish_raw(*(self.codec.encode(record) for record in records))
+
+    def publish_raw(self, *values: bytes) -> None:
+        """Put bytes on `network`; what can be used of them is in force."""
         log = self.logs["network", 0]
-        for record in records:
-            raw = Raw("network", 0, len(log), self.now_at, b"", self.codec.encode(record))
-            log.append(raw)
-            self.network.add([(raw.offset, raw.timestamp, record)])
+        for value in values:
+            log.append(Raw("network", 0, len(log), self.now_at, b"", value))
+            self.network.read(log[-1:], self.codec.decode)
         for partition in range(self.topology.partitions):
             change = self.codec.encode(NetworkChanged(network_offset=self.network.available))
             self._append(NETWORK_CHANGES, partition, str(partition).encode(), change, self.now_at)

@@ -99,7 +99,7 @@ def raws(brokers, topic, partitions):
 def test_every_task_replays_byte_for_byte_from_its_manifests(killed_day):
     brokers, folder, topology = killed_day
     codec, network = Codec(), NetworkCopy()
-    network.add([(raw.offset, raw.timestamp, codec.decode(raw.value)) for raw in raws(brokers, "network", 1)[0]])
+    network.read(raws(brokers, "network", 1)[0], codec.decode)
     logs = {topic: raws(brokers, topic, topology.partitions) for topic in topology.source_topics}
     manifests = raws(brokers, "task-manifests", topology.partitions)
     shown = {name for name in topology.worker_writes - topology.worker_reads if not topology.topics[name].internal}

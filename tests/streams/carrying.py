@@ -34,7 +34,7 @@ def carry(driver, topology):
     for task, offsets in zip(new._tasks, nexts, strict=True):
         task.inbox.seek(offsets)
         recall_time(task.unit)
-        task.machine._network_at = driver.network.at
+        task.machine._networks = driver.network
         task.unit.network = driver.network.at(max(cut.network for cut in cuts))
     return new
 

@@ -5,9 +5,12 @@ import pytest
 from processors.step import Stage
 from schemas.codec import Codec
 from schemas.records.engine import Tick
+from schemas.records.network import MerchantDefined, RuleSetPublished
 from schemas.records.stock import StockDelta
 from schemas.topology import load
 from streams.batch import compute
+from streams.broadcast import NetworkCopy
+from streams.deadletter_rate import PER_MINUTE_MAX
 from streams.deadletters import DeadLetterSealer
 from streams.machine import CLOCK, ENGINE_STAGE, Machine, Raw, recall_time
 from streams.partitioner import Partitioner
@@ -230,6 +233,65 @@ def test_a_gauge_is_the_sum_over_its_table(driver):
     assert counted.gauges == driver._tasks[0].unit.gauges
 
 
+def test_reference_data_that_cannot_be_used_is_a_dead_letter_and_the_partition_goes_on(driver):
+    wrong_kind, merchant = CODEC.encode(Tick(at=1)), MerchantDefined("acme|m", "M", "EUR", "DE", "acme|rules")
+    rules = CODEC.encode(RuleSetPublished("acme|rules", 2, "", b"no rules"))
+    driver.publish_raw(b"garbage", wrong_kind, rules)
+    driver.publish(merchant)
+    send(driver, delta())
+    letters = driver.read("dead-letters")
+    assert [(letter.topic, letter.offset, letter.reason) for letter in letters] == [
+        ("network", 0, "UNDECODABLE"),
+        ("network", 1, "UNDECLARED_RECORD"),
+        ("network", 2, "INVALID_VALUE"),
+    ]
+    assert letters[2].value == rules
+    assert [task.unit.network.merchants for task in driver._tasks] == [{"acme|m": merchant}] * TOPOLOGY.partitions
+    assert driver.read("stock-snapshots")[0].on_hand == 1
+    driver.publish(merchant)
+    assert driver.read("dead-letters") == []  # each is told once
+
+
+def test_too_many_dead_letters_in_a_minute_are_an_alert_that_ends_with_them(driver):
+    def fail(times):
+        for _ in range(times):
+            send(driver, delta(reason="damage"), at=driver.now_at)
+
+    def told():
+        return [
+            (alert.kind, alert.entity_id, alert.status, alert.actual) for alert in driver.read("operational-alerts")
+        ]
+
+    kind, task = "DEAD_LETTER_RATE", f"tally|{PLACE}"
+    driver.tick(10_000)
+    fail(PER_MINUTE_MAX)
+    assert told() == []
+    fail(5)
+    assert told() == [(kind, task, "open", PER_MINUTE_MAX + 1)]
+    driver.tick(60_000)
+    assert told() == []  # the minute is not over
+    driver.tick(70_000)
+    assert told() == []  # and held too many
+    driver.tick(130_000)
+    assert told() == [(kind, task, "resolved", 0)]
+    driver.tick(200_000)
+    fail(PER_MINUTE_MAX // 2)
+    driver.tick(260_000)
+    fail(PER_MINUTE_MAX // 2 + 1)
+    assert told() == []  # never so many in one minute
+    driver.tick(330_000)
+    rows = [key for task in driver._tasks for key in task.store.rows if key.startswith(b"engine|dead")]
+    assert rows == []
+
+
+def test_a_record_on_the_wrong_partition_is_told_with_the_setting_that_mends_it(driver, caplog):
+    other = (PLACE + 1) % TOPOLOGY.partitions
+    for _ in range(3):
+        send(driver, delta(), partition=other)
+    [warning] = [record.message for record in caplog.records if "murmur2_random" in record.message]
+    assert warning.startswith(f"stock-deltas|{other}|0 ")
+
+
 def test_a_timer_of_a_stage_that_only_a_newer_worker_has_waits_for_it():
     """In a rolling upgrade the partition comes back to an old worker: it must neither fire nor bury the timer."""
     store = MemoryStore()
@@ -238,7 +300,7 @@ def test_a_timer_of_a_stage_that_only_a_newer_worker_has_waits_for_it():
         unit = UnitOfWork(TOPOLOGY, (ENGINE_STAGE, *stages), CODEC, store)
         recall_time(unit)
         machine = Machine(
-            TOPOLOGY, stages, CODEC, partition=0, keys=None, sealer=DeadLetterSealer(None), network_at=lambda _: None
+            TOPOLOGY, stages, CODEC, partition=0, keys=None, sealer=DeadLetterSealer(None), networks=NetworkCopy()
         )
         return unit, machine
 
