@@ -18,7 +18,7 @@ READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-kafka test-faults lint types layers bench bench-kafka bench-restore bench-capacity soak broker kafka kafka-stop lock clean
+.PHONY: help demo run test coverage test-kafka test-faults lint types layers bench bench-kafka bench-restore bench-capacity soak broker kafka kafka-stop lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ run: $(READY)  ## broker and worker, kept running for live use
 
 test: $(READY)  ## all tests that need nothing but this folder
 	$(BIN)/python -m pytest -q $(ARGS)
+
+coverage: $(READY)  ## the processors' own tests take every branch of theirs
+	$(BIN)/python -m pytest -q --cov --cov-fail-under=100 tests/processors $(ARGS)
 
 test-kafka: $(READY)  ## the end-to-end tests against a real Apache Kafka
 	$(BIN)/python -m pytest -q --kafka $(KAFKA_TESTS) $(ARGS)
