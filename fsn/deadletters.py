@@ -28,6 +28,7 @@ Reasons = Annotated[list[str] | None, typer.Option("--reason", "-r", help="Only 
 Topics = Annotated[list[str] | None, typer.Option("--topic", "-t", help="Only from this topic; may be repeated.")]
 DEFAULT_FILE = Path("topology.yaml")
 SHOWN_BYTES = 256
+SHOWN_CHARACTERS = 4_000
 
 
 @app.command(name="list")
@@ -51,7 +52,9 @@ def list_letters(
     counts: Counter[str] = Counter()
     open_counts: Counter[str] = Counter()
     newest: deque[tuple[str, ...]] = deque(maxlen=limit)
+    topics: set[str] = set()
     for found in letters.read():
+        topics.add(found.letter.topic)
         if not wanted.takes(found):
             continue
         letter = found.letter
@@ -60,6 +63,7 @@ def list_letters(
         size = f"{len(letter.value or b''):,}"
         state = "replayed" if found.key in done else "open"
         newest.append((found.key, _time(letter.timestamp), letter.reason, size, state, plain(letter.detail)))
+    letters.check_topics(wanted, topics)
     console = _console()
     if newest:
         shown = Table("position", "time (UTC)", "reason", "bytes", "state", "detail", title="dead letters")
@@ -76,6 +80,7 @@ def list_letters(
 def show(
     position: Annotated[str, typer.Argument(help="topic|partition|offset, as `list` shows it.")],
     *,
+    whole: Annotated[bool, typer.Option("--whole", help="The whole record, however long.")] = False,
     brokers: Brokers = None,
     file: File = DEFAULT_FILE,
 ) -> None:
@@ -96,7 +101,11 @@ def show(
         _line(console, name, text)
     for header, content in zip(letter.header_names, letter.header_values, strict=True):
         _line(console, f"header {header}", _text(content))
-    _line(console, "record", letters.describe(value))
+    described = letters.describe(value)
+    _line(console, "record", described if whole else described[:SHOWN_CHARACTERS])
+    if len(described) > SHOWN_CHARACTERS and not whole:
+        more = f"{len(described) - SHOWN_CHARACTERS:,} characters more (--whole shows them)"
+        _line(console, "…", more)
     if value is not None:
         _line(
             console, "bytes", f"{len(value)}, first {min(len(value), SHOWN_BYTES)}: {value[:SHOWN_BYTES].hex(' ', -4)}"
@@ -123,6 +132,7 @@ def replay(
     letters = _open(brokers, file)
     wanted = Filter.of(reason, topic, positions)
     report = letters.replay(wanted, dry_run=dry_run, again=again)
+    letters.check_topics(wanted, {key.partition("|")[0] for key in report.seen})
     unknown = [position for position in positions or [] if position not in report.seen]
     if unknown:
         _line(_console(stderr=True), "no such dead letter, or not of the reason or topic named", ", ".join(unknown))

@@ -9,7 +9,7 @@ import contextlib
 import difflib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self
 
 import msgspec
@@ -22,7 +22,7 @@ from schemas.errors import SchemaError
 from schemas.records.engine import DeadLetter
 from schemas.topology import Topology
 from streams.acls import replay_id, role_group
-from streams.deadletters import FORWARDED_HEADER, DeadLetterSealer, position_of
+from streams.deadletters import CUT_SHORT, FORWARDED_HEADER, DeadLetterSealer, position_of
 from streams.machine import DEAD_LETTERS
 from streams.partitioner import Partitioner
 from streams.registry_ids import registry_for
@@ -129,6 +129,13 @@ class Letters:
         except ValueError as error:
             raise LetterError(str(error)) from None
 
+    def check_topics(self, wanted: Filter, seen: Collection[str]) -> None:
+        """Refuse a topic that neither the topology nor any letter knows: a misspelt one is no empty answer."""
+        known = sorted({*self._topology.topics, *seen})
+        for topic in sorted(wanted.topics.difference(known)):
+            close = difflib.get_close_matches(topic, known, n=1)
+            raise LetterError(f"{topic} is no topic{f'; did you mean {close[0]}?' if close else ''}")
+
     def describe(self, value: bytes | None) -> str:
         """The record in a letter, or why there is none."""
         if value is None:
@@ -140,14 +147,18 @@ class Letters:
         return f"{type(record).__name__} {msgspec.json.format(msgspec.json.encode(record), indent=2).decode()}"
 
     def replay(self, wanted: Filter, *, dry_run: bool, again: bool) -> Report:
-        """Send the wanted letters again, each with its mark in one transaction."""
+        """Send the wanted letters again, each with its mark in one transaction.
+
+        In the order in which their records were read: `dead-letters` spreads a partition's letters over all of its own,
+        and a feed whose sequence 7 came before 5 and 6 would have those two taken for old news. So all wanted letters
+        are held in memory; a filter makes them fewer.
+        """
         outbox = None if dry_run else _Outbox(self._client, replay_id(self._topology.app))
         # Read only now: whoever replayed before us is fenced, and all that it committed is seen.
         report, done = Report(), set[str]() if again else self.replayed()
         try:
-            for found in self.read():
-                if wanted.takes(found):
-                    self._replay_one(found, report, done, outbox)
+            for found in sorted(filter(wanted.takes, self.read()), key=_place):
+                self._replay_one(found, report, done, outbox)
             if outbox is not None:
                 outbox.commit()
         except BaseException:
@@ -177,6 +188,8 @@ class Letters:
             return "a timer failed, and its letter holds only the tick: nothing can be sent again"
         if found.letter.topic not in self._topology.topics:
             return f"{found.letter.topic} is not in the topology: name the right one with --file"
+        if found.letter.detail.startswith(CUT_SHORT):
+            return "only the head of the record was kept, for all of it was beyond any limit: its sender must send it again"
         return None
 
     def _send(self, outbox: "_Outbox", found: Found, key: bytes | None, value: bytes | None) -> None:
@@ -246,6 +259,11 @@ class Letters:
                 "auto.offset.reset": "earliest",
             }
         )
+
+
+def _place(found: Found) -> tuple[str, int, int]:
+    letter = found.letter
+    return letter.topic, letter.partition, letter.offset
 
 
 def _within(messages: Sequence[Message], left: dict[int, int]) -> Iterator[Message]:

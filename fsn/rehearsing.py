@@ -5,6 +5,7 @@ that carries a changed record type is read under the proposed schemas, record by
 its manifests twice, once as it ran and once under the proposed schemas. One partition is in memory at a time.
 """
 
+import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -103,13 +104,11 @@ class Rehearsal:
         for topic in self._carrying(proposals, counts):
             for partition in range(counts[topic]):
                 self._note(self._read(topic, partition, today, tomorrow))
-        # A record that only one side can process is a finding, not a failure to be told with its traceback.
-        for name in ("streams.machine", "streams.broadcast"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        network = list(read_partition(self._client, NETWORK, 0))
-        sides = [Side(codec, _network(network, codec)) for codec in (today, tomorrow)]
-        for partition in range(self._topology.partitions):
-            self._note(self._replay(partition, *sides))
+        with _quiet("streams.machine"), _quiet("streams.broadcast"):
+            network = list(read_partition(self._client, NETWORK, 0))
+            sides = [Side(codec, _network(network, codec)) for codec in (today, tomorrow)]
+            for partition in range(self._topology.partitions):
+                self._note(self._replay(partition, *sides))
         order = {kind: place for place, kind in enumerate(Kind)}
         return Rehearsed(
             tuple(f"{proposal.record} v{proposal.version}" for proposal in proposals),
@@ -182,6 +181,18 @@ def show(found: Rehearsed, console: Console) -> None:
         console.print(table)
     if not found.differs:
         console.print("Nothing differs.")
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """A record that only one side can process is a finding, not a failure to be told with its traceback."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _network(raws: Sequence[Any], codec: Codec) -> NetworkCopy:

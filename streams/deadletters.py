@@ -14,6 +14,8 @@ from processors.reasons import Reason
 from schemas.records.engine import DeadLetter
 
 FORWARDED_HEADER: Final = "fsn-forwarded"
+CUT_SHORT: Final = "cut short to its first "
+"""How the detail of a letter begins that holds only the head of its record."""
 NONCE_BYTES: Final = 12
 
 

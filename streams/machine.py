@@ -21,7 +21,7 @@ from schemas.records.engine import Tick
 from schemas.records.network import NetworkChanged
 from schemas.topology import Topology
 from streams.cloudevents import size_of
-from streams.deadletters import FORWARDED_HEADER, DeadLetterSealer, Rejected, position_of
+from streams.deadletters import CUT_SHORT, FORWARDED_HEADER, DeadLetterSealer, Rejected, position_of
 from streams.errors import LogIsNewer, OutputTooLarge, StreamsError
 from streams.partitioner import Partitioner
 from streams.signatures import KeyRing
@@ -296,7 +296,8 @@ class Machine:
             # Only a compressed batch can smuggle in a record beyond its topic's limit; its head must do.
             head = (raw.value or b"")[:KEPT_HEAD_BYTES]
             kept = Raw(raw.topic, raw.partition, raw.offset, raw.timestamp, (raw.key or b"")[:1_000], head)
-            detail = f"first {len(head)} of {len(raw.value or b'')} bytes: beyond what {DEAD_LETTERS} takes; {detail}"
+            size = f"{len(head)} of {len(raw.value or b'')} bytes"
+            detail = f"{CUT_SHORT}{size}: beyond what {DEAD_LETTERS} takes; {detail}"
             unit.emit(DEAD_LETTERS, position_of(raw), self._sealer.seal(kept, reason, detail))
 
     def project(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:

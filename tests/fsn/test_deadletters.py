@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from typer.testing import CliRunner
@@ -13,13 +14,16 @@ from fsn.deadletters import app, plain
 from fsn.letters import Filter, LetterError, Letters
 from fsn.processes import WorkerProcess
 from schemas.codec import Codec
+from schemas.records.network import MerchantDefined
 from schemas.records.stock import StockDelta
 from schemas.topology import load
 from streams.admin import apply
-from streams.deadletters import DeadLetterSealer
+from streams.deadletters import DeadLetterSealer, position_of
 from streams.machine import Raw
 from streams.partitioner import Partitioner
 from streams.settings import read_settings
+from streams.testing import TopologyDriver
+from tests.streams import tally
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "tests" / "streams" / "tally.yaml"
@@ -57,6 +61,12 @@ def bury(brokers, *, key=None, timer=False):
         letter = sealer.seal(raw, letters.Reason(reason), detail)
         name = f"stock-deltas|1|{offset}" + ("|tally.close" if timer else "")
         producer.produce("dead-letters", CODEC.encode(letter), name)
+    assert producer.flush(10) == 0
+
+
+def write(brokers, letter, name):
+    producer = Producer({"bootstrap.servers": brokers, "partitioner": "murmur2_random"})
+    producer.produce("dead-letters", CODEC.encode(letter), name)
     assert producer.flush(10) == 0
 
 
@@ -102,7 +112,10 @@ def test_list_shows_and_counts(brokers):
     only = dlq(brokers, "list", "--reason", "undecodable").output
     assert "1 dead letters by reason" in only
     assert "stock-deltas|1|0" not in only
-    assert "0 dead letters" in dlq(brokers, "list", "--topic", "orders").output
+    assert "0 dead letters" in dlq(brokers, "list", "--topic", "network").output
+    for command in ("list", "replay"):
+        misspelt = dlq(brokers, command, "--topic", "stock-delta").exception
+        assert str(misspelt) == "stock-delta is no topic; did you mean stock-deltas?"
     assert "4 dead letters" in dlq(brokers, "list", "--limit", "0").output
 
 
@@ -125,6 +138,16 @@ def test_show_tells_why_and_decodes(brokers):
     assert "header fsn-signature: 0x00ff" in shown
     assert "cannot be decoded" in dlq(brokers, "show", "stock-deltas|1|1").output
     assert "none: the value was empty" in dlq(brokers, "show", "stock-deltas|1|3").output
+
+
+@pytest.mark.broker
+def test_a_long_record_is_shown_in_part_unless_asked_for(brokers):
+    raw = Raw("stock-deltas", 0, 5, 1, b"v", CODEC.encode(msgspec.structs.replace(DELTA, reason="x" * 9_000)))
+    write(brokers, DeadLetterSealer(None).seal(raw, letters.Reason.INVALID_VALUE, "too long"), "stock-deltas|0|5")
+    shown = dlq(brokers, "show", "stock-deltas|0|5").output
+    assert len(shown) < 6_000
+    assert "characters more (--whole shows them)" in shown
+    assert "x" * 9_000 in dlq(brokers, "show", "stock-deltas|0|5", "--whole").output
 
 
 @pytest.mark.broker
@@ -160,6 +183,35 @@ def test_replay_sends_the_same_bytes_to_the_partition_of_the_key(brokers):
         assert (message.key(), message.value(), message.timestamp()[1]) == (key, value, 1_000 + offset)
         assert message.headers() == [*kept, ("fsn-replayed", f"stock-deltas|1|{offset}".encode())]
         assert message.partition() == (1 if key is None else Partitioner(4)(key))
+
+
+@pytest.mark.broker
+def test_replay_keeps_the_order_in_which_the_records_were_read(brokers):
+    """`dead-letters` spreads them by their positions: read partition by partition they come in another order."""
+    sealer, count = DeadLetterSealer(None), 40
+    for offset in range(count):
+        raw = Raw(
+            "stock-deltas", 1, offset, 1_000, b"v-0", CODEC.encode(msgspec.structs.replace(DELTA, quantity=offset))
+        )
+        write(brokers, sealer.seal(raw, letters.Reason.UNKNOWN_FEED, "define it"), f"stock-deltas|1|{offset}")
+    as_read = [CODEC.decode(message.value()).offset for message in read(brokers, "dead-letters")]
+    assert as_read != sorted(as_read)
+    assert f"{count} sent" in dlq(brokers, "replay", "--reason", "UNKNOWN_FEED").output
+    assert [CODEC.decode(message.value()).quantity for message in read(brokers, "stock-deltas")] == [*range(count)]
+
+
+@pytest.mark.broker
+def test_a_record_of_which_only_the_head_was_kept_is_not_sent_as_if_whole(brokers):
+    huge = Raw("stock-deltas", 0, 0, 1, b"v-0", b"x" * 400_000)
+    with TopologyDriver(TOPOLOGY, [tally.STAGE]) as driver:
+        driver.publish()
+        driver.send_raw(huge.topic, huge.key, huge.value)
+        [letter] = driver.read("dead-letters")
+    assert len(letter.value) < 400_000
+    write(brokers, letter, position_of(letter))
+    refused = dlq(brokers, "replay", "--all")
+    assert (refused.exit_code, "only the head of the record was kept" in refused.output) == (1, True)
+    assert read(brokers, "stock-deltas") == []
 
 
 @pytest.mark.broker
@@ -264,7 +316,7 @@ def test_round_trip_through_a_worker(brokers, tmp_path):
         dead_letter_key=KEY,
     )
     producer = Producer({"bootstrap.servers": brokers, "partitioner": "murmur2_random"})
-    producer.produce("network", b"", b"x", 0)  # undecodable, and yet an offset that the leader announces
+    producer.produce("network", CODEC.encode(MerchantDefined("acme|m", "M", "EUR", "DE", "")), b"acme|m", 0)
     producer.produce("stock-deltas", CODEC.encode(DELTA), b"v-0", headers=[("traceparent", b"00-1")])
     assert producer.flush(10) == 0
     with worker:
