@@ -26,6 +26,11 @@ _NOT_KNOWN_YET: Final = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
+_NO_COORDINATOR_YET: Final = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+}
 
 
 class Cluster:
@@ -66,16 +71,26 @@ class Cluster:
 
     def require_no_members(self, group: str) -> None:
         """Refuse a group that somebody is in."""
-        try:
-            members = self.admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S)[group].result().members
-        except KafkaException as error:
-            raise RepartitionError(f"{self.name} does not tell who is in group {group}: {error}") from error
+        members = self._members(group)
         if members:
             names = ", ".join(sorted(member.group_instance_id or member.member_id for member in members))
             raise RepartitionError(
                 f"group {group} on {self.name} has members ({names}): stop the workers and wait until their sessions end "
                 "(a broker that never evicts, as the embedded one: stop them and say --workers-stopped)"
             )
+
+    def _members(self, group: str) -> Sequence[Any]:
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            try:
+                found = self.admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S)
+                members: Sequence[Any] = found[group].result().members
+                return members
+            except KafkaException as error:
+                # A cluster that nobody has joined yet makes its topic of groups only now, and says so by these.
+                if error.args[0].code() not in _NO_COORDINATOR_YET or time.monotonic() > deadline:
+                    raise RepartitionError(f"{self.name} does not tell who is in group {group}: {error}") from error
+                time.sleep(_RETRY_S)
 
     def committed(self, group: str, topics: Sequence[str], partition: int) -> dict[str, int]:
         """The group's next offset per topic, 0 where it has none."""

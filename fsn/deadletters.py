@@ -80,7 +80,7 @@ def list_letters(
 def show(
     position: Annotated[str, typer.Argument(help="topic|partition|offset, as `list` shows it.")],
     *,
-    whole: Annotated[bool, typer.Option("--whole", help="The whole record, however long.")] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="All of the record and its bytes, however long.")] = False,
     brokers: Brokers = None,
     file: File = DEFAULT_FILE,
 ) -> None:
@@ -96,20 +96,15 @@ def show(
         ("detail", letter.detail),
         ("state", "replayed" if found.key in letters.replayed() else "open"),
         ("encrypted", "yes" if letter.encrypted else "no"),
-        ("key", _text(key)),
+        ("key", _text(key, whole=whole)),
     ):
         _line(console, name, text)
     for header, content in zip(letter.header_names, letter.header_values, strict=True):
-        _line(console, f"header {header}", _text(content))
-    described = letters.describe(value)
-    _line(console, "record", described if whole else described[:SHOWN_CHARACTERS])
-    if len(described) > SHOWN_CHARACTERS and not whole:
-        more = f"{len(described) - SHOWN_CHARACTERS:,} characters more (--whole shows them)"
-        _line(console, "…", more)
+        _line(console, f"header {header}", _text(content, whole=whole))
+    _line(console, "record", _head(letters.describe(value), SHOWN_CHARACTERS, whole=whole))
     if value is not None:
-        _line(
-            console, "bytes", f"{len(value)}, first {min(len(value), SHOWN_BYTES)}: {value[:SHOWN_BYTES].hex(' ', -4)}"
-        )
+        shown = value if whole else value[:SHOWN_BYTES]
+        _line(console, "bytes", f"{len(value)}, first {len(shown)}: {shown.hex(' ', -4)}")
 
 
 @app.command()
@@ -132,7 +127,6 @@ def replay(
     letters = _open(brokers, file)
     wanted = Filter.of(reason, topic, positions)
     report = letters.replay(wanted, dry_run=dry_run, again=again)
-    letters.check_topics(wanted, {key.partition("|")[0] for key in report.seen})
     unknown = [position for position in positions or [] if position not in report.seen]
     if unknown:
         _line(_console(stderr=True), "no such dead letter, or not of the reason or topic named", ", ".join(unknown))
@@ -177,13 +171,19 @@ def _line(console: "Console", name: str, text: str) -> None:
     console.print(f"{plain(name)}: {shown}", markup=False, soft_wrap=True)
 
 
-def _text(content: bytes | None) -> str:
+def _text(content: bytes | None, *, whole: bool) -> str:
     if content is None:
         return "none"
     try:
-        return content[:SHOWN_BYTES].decode()
+        text = content.decode()
     except UnicodeDecodeError:
-        return f"0x{content[:SHOWN_BYTES].hex()}"
+        text = f"0x{content.hex()}"
+    return _head(text, SHOWN_BYTES, whole=whole)
+
+
+def _head(text: str, characters: int, *, whole: bool) -> str:
+    more = len(text) - characters
+    return text if whole or more <= 0 else f"{text[:characters]}\n…: {more:,} characters more (--whole shows them)"
 
 
 def _time(epoch_ms: int) -> str:

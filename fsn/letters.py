@@ -157,7 +157,7 @@ class Letters:
         # Read only now: whoever replayed before us is fenced, and all that it committed is seen.
         report, done = Report(), set[str]() if again else self.replayed()
         try:
-            for found in sorted(filter(wanted.takes, self.read()), key=_place):
+            for found in self._in_order(wanted):
                 self._replay_one(found, report, done, outbox)
             if outbox is not None:
                 outbox.commit()
@@ -166,6 +166,17 @@ class Letters:
                 outbox.abort()
             raise
         return report
+
+    def _in_order(self, wanted: Filter) -> list[Found]:
+        """The wanted letters by their positions; a misspelt topic is told before anything of the others is sent."""
+        topics: set[str] = set()
+        letters: list[Found] = []
+        for found in self.read():
+            topics.add(found.letter.topic)
+            if wanted.takes(found):
+                letters.append(found)
+        self.check_topics(wanted, topics)
+        return sorted(letters, key=_place)
 
     def _replay_one(self, found: Found, report: Report, done: set[str], outbox: "_Outbox | None") -> None:
         report.seen.add(found.key)

@@ -10,7 +10,6 @@ from confluent_kafka.schema_registry import topic_record_subject_name_strategy a
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from fsn.broker import EmbeddedBroker
 from fsn.children import free_port
 from fsn.letters import Letters
 from fsn.processes import WorkerProcess
@@ -28,12 +27,11 @@ DELTAS = "stock-deltas-fsn.stock.StockDelta"
 
 
 @pytest.fixture
-def brokers(tmp_path):
-    embedded = EmbeddedBroker(tmp_path / "broker")
-    address = embedded.start()
-    create_topics(address, TALLY)
-    yield address
-    embedded.kill()
+def brokers(start_broker):
+    broker = start_broker()
+    create_topics(broker.bootstrap, TALLY)
+    yield broker.bootstrap
+    broker.kill()
 
 
 def make_worker(brokers, state, **settings):

@@ -7,7 +7,6 @@ import pytest
 from typer.testing import CliRunner
 
 from fsn import schemas as schema_commands
-from fsn.broker import EmbeddedBroker
 from fsn.processes import WorkerProcess
 from schemas.records.engine import Tick
 from schemas.records.stock import StockDelta
@@ -19,11 +18,11 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
+def recorded(tmp_path_factory, start_broker):
     """600 deltas of 40 variants, one piece of garbage, and time passing: as the worker recorded it."""
     folder = tmp_path_factory.mktemp("recorded")
-    broker = EmbeddedBroker(folder / "broker")
-    brokers = broker.start()
+    broker = start_broker()
+    brokers = broker.bootstrap
     create_topics(brokers, TALLY)
     client = producer(brokers)
     for number in range(600):

@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from fsn import topology as topology_commands
-from fsn.broker import EmbeddedBroker
 from fsn.clusters import Writer
 from fsn.processes import WorkerProcess
 from fsn.repartitioning import Repartition
@@ -31,10 +30,11 @@ pytestmark = pytest.mark.broker
 class Run:
     """One cluster with its worker, and what was sent there."""
 
-    def __init__(self, folder, topology, partitions):
+    def __init__(self, broker, folder, topology, partitions):
         self.folder, self.topology, self.partitions = folder, topology, partitions
-        self.broker = EmbeddedBroker(folder / "broker")
-        self.brokers = self.broker.start()
+        folder.mkdir()
+        self.broker = broker
+        self.brokers = broker.bootstrap
         self.worker = WorkerProcess(
             topology=topology,
             log_path=folder / "worker.log",
@@ -90,16 +90,16 @@ def twelve(tmp_path):
 
 
 @pytest.fixture
-def old(tmp_path):
-    run = Run(tmp_path / "old", FOUR, 4)
+def old(tmp_path, start_broker):
+    run = Run(start_broker(), tmp_path / "old", FOUR, 4)
     create_topics(run.brokers, FOUR)
     yield run
     run.end()
 
 
 @pytest.fixture
-def new(tmp_path, twelve):
-    run = Run(tmp_path / "new", twelve, 12)
+def new(tmp_path, twelve, start_broker):
+    run = Run(start_broker(), tmp_path / "new", twelve, 12)
     yield run
     run.end()
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fsn.broker import EmbeddedBroker
 from schemas.topology import parse
 from streams.admin import apply
 from streams.machine import Instant
@@ -16,10 +15,10 @@ TALLY = "tests/streams/tally.yaml"
 
 
 @pytest.fixture
-def brokers(tmp_path):
-    embedded = EmbeddedBroker(tmp_path / "broker")
-    yield embedded.start()
-    embedded.kill()
+def brokers(start_broker):
+    broker = start_broker()
+    yield broker.bootstrap
+    broker.kill()
 
 
 def test_nobody_answers(refusal):

@@ -116,6 +116,8 @@ def test_list_shows_and_counts(brokers):
     for command in ("list", "replay"):
         misspelt = dlq(brokers, command, "--topic", "stock-delta").exception
         assert str(misspelt) == "stock-delta is no topic; did you mean stock-deltas?"
+    dlq(brokers, "replay", "--topic", "stock-deltas", "--topic", "stock-delta")
+    assert sent(brokers) == [], "nor is what was spelt well sent, and its report lost"
     assert "4 dead letters" in dlq(brokers, "list", "--limit", "0").output
 
 
@@ -142,12 +144,18 @@ def test_show_tells_why_and_decodes(brokers):
 
 @pytest.mark.broker
 def test_a_long_record_is_shown_in_part_unless_asked_for(brokers):
-    raw = Raw("stock-deltas", 0, 5, 1, b"v", CODEC.encode(msgspec.structs.replace(DELTA, reason="x" * 9_000)))
+    value = CODEC.encode(msgspec.structs.replace(DELTA, reason="x" * 9_000))
+    raw = Raw("stock-deltas", 0, 5, 1, b"k" * 300, value, (("h", b"\xff" * 300),))
     write(brokers, DeadLetterSealer(None).seal(raw, letters.Reason.INVALID_VALUE, "too long"), "stock-deltas|0|5")
     shown = dlq(brokers, "show", "stock-deltas|0|5").output
     assert len(shown) < 6_000
-    assert "characters more (--whole shows them)" in shown
-    assert "x" * 9_000 in dlq(brokers, "show", "stock-deltas|0|5", "--whole").output
+    assert shown.count("characters more (--whole shows them)") == 3, "of the record, the key and the header"
+    assert "…: 44 characters more" in shown, "of a key of 300"
+    whole = dlq(brokers, "show", "stock-deltas|0|5", "--whole").output
+    assert "x" * 9_000 in whole
+    assert f"key: {'k' * 300}\n" in whole
+    assert value.hex(" ", -4) in whole
+    assert "characters more" not in whole
 
 
 @pytest.mark.broker
