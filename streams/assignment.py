@@ -45,6 +45,7 @@ def new_producer(runtime: Runtime, partition: int) -> TaskProducer:
         batch_bytes=smallest,
         timeout_s=runtime.transaction_timeout_s,
     )
+    producer.await_leaders(runtime.topology.worker_writes)
     producer.initialize()
     return producer
 

@@ -6,7 +6,8 @@ memory. Unknown → close the producer and read the log again. Fenced → the sa
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -16,6 +17,8 @@ from streams.unit import Output
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 CALL_TIMEOUT_S: Final = 12.0
+LEADERS_WITHIN_S: Final = 10.0
+LEADERS_POLL_S: Final = 0.1
 BATCH_BYTES_MAX: Final = 1 << 20
 FENCED: Final = {
     KafkaError._FENCED,
@@ -64,6 +67,23 @@ class TaskProducer:
         consumer = Consumer({**client, "group.id": group_id})
         self._group = consumer.consumer_group_metadata()
         consumer.close()
+
+    def await_leaders(self, topics: Collection[str]) -> None:
+        """Return once the broker knows a leader of every partition of these topics, or after a while.
+
+        InitProducerId ends the predecessor's transaction. A Kafka 4.3 that has just started, and does not know its
+        topics yet, takes that transaction's partitions for deleted, writes no markers, and leaves it open for ever.
+        """
+        deadline = time.monotonic() + LEADERS_WITHIN_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(KafkaException):
+                found = self._producer.list_topics(timeout=CALL_TIMEOUT_S).topics
+                known = [found[topic].partitions for topic in topics if topic in found]
+                if len(known) == len(topics) and all(
+                    partitions and all(one.leader >= 0 for one in partitions.values()) for partitions in known
+                ):
+                    return
+            time.sleep(LEADERS_POLL_S)
 
     def initialize(self) -> None:
         """Fence the predecessor: its open transaction ends here."""

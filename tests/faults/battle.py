@@ -199,7 +199,7 @@ def fight(folder, faults, *, seed, **settings):
                 f"the world has ended before anything happened: {battle.feeding.error}"
             )
             findings = battle.verdict()
-            assert [str(one) for one in findings.faults] == [], battle.story("")
+            assert not findings.faults, battle.story("\n".join(map(str, findings.faults)))
         number += 1
 
 

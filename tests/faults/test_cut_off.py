@@ -101,7 +101,7 @@ def test_a_broker_that_goes_on_while_it_is_cut_off_spoils_nothing(tmp_path, name
         battle.tell(f"broker {alone.node_id} is back")
         battle.cluster.wait_until_ready()
         findings = battle.verdict()
-        assert [str(one) for one in findings.faults] == [], battle.story("")
+        assert not findings.faults, battle.story("\n".join(map(str, findings.faults)))
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next():

@@ -90,6 +90,6 @@ def test_nothing_is_lost_and_nothing_is_twice_whatever_dies(tmp_path):
         with Battle(folder, seed=SEED * 1_000 + number, workers=workers, membership=membership) as battle:
             slay(battle, plan, ROUND_KILLS)
             findings = battle.verdict()
-            assert [str(fault) for fault in findings.faults] == [], battle.story("")
+            assert not findings.faults, battle.story("\n".join(map(str, findings.faults)))
             tally.add(findings, kills=battle.kills)
     tally.write(KILLS)

@@ -92,6 +92,6 @@ def test_an_upgrade_that_adds_a_topic_loses_nothing_of_it(tmp_path):
         assert "asking for a new one" in battle.workers[second].log_path.read_text(), battle.story("")
         announcer.announce()
         findings = battle.verdict()
-        assert [str(one) for one in findings.faults] == [], battle.story("")
+        assert not findings.faults, battle.story("\n".join(map(str, findings.faults)))
         assert findings.records[arrivals.TOPIC] == len(announcer.sent)
         assert alerts(battle) == Counter(announcer.sent), battle.story("")
