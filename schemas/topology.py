@@ -1,7 +1,8 @@
 """`topology.yaml`, read and proven: `load(path)` returns a complete frozen `Topology`, or says all that is wrong.
 
-What it refuses, each with file, line and mend: YAML that does not parse, a key given twice, an unknown or a missing
-key, a value of the wrong kind, and whatever `schemas.topology_checks` finds between names. With `code=True` the
+What it refuses, each with file, line and mend: bytes that are no UTF-8, YAML that does not parse, a scalar that is not
+what YAML takes it for (`2026-13-45`), an unknown tag, an alias inside what it names, a key given twice, an unknown or a
+missing key, a value of the wrong kind, and whatever `schemas.topology_checks` finds between names. With `code=True` the
 declaration is also compared with the stages and record types themselves, which means importing them.
 """
 
@@ -11,39 +12,49 @@ from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
+from yaml.reader import ReaderError
 
 from schemas.errors import TopologyError
-from schemas.topology_checks import Places, code_problems, name_problems
+from schemas.topology_checks import Place, Places, code_problems, name_problems
 from schemas.topology_model import Defaults, StageSpec, TopicSpec, Topology
 
-__all__ = ["Defaults", "StageSpec", "TopicSpec", "Topology", "TopologyError", "load", "parse"]
+__all__ = ["Defaults", "StageSpec", "TopicSpec", "Topology", "TopologyError", "load", "parse", "read"]
 
 _FILLED_IN: Final = ("name", "position")
 _TOPIC_KEYS: Final = tuple(key for key in TopicSpec.model_fields if key not in _FILLED_IN)
 _STAGE_KEYS: Final = tuple(key for key in StageSpec.model_fields if key not in _FILLED_IN)
+_YAML_TAG: Final = "tag:yaml.org,2002:"
+_PLAIN_TAGS: Final = (f"{_YAML_TAG}map", f"{_YAML_TAG}seq")
+_NO_SCALAR: Final = (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError)
+"""What PyYAML's constructors raise, each something else, for text that is not what its tag says."""
 
 
 def load(path: Path | str, *, code: bool = False) -> Topology:
     """The topology a file declares; with `code`, also compared with the processors' `STAGE`s and the record types."""
     path = Path(path)
+    return parse(read(path), name=path.name, code=code)
+
+
+def read(path: Path, *, mend: str = "name an existing file") -> str:
+    """The text of a file; `mend` is what to do when there is none."""
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except OSError as error:
-        raise TopologyError([f"{path}: {error.strerror}; name an existing file"]) from error
-    return parse(text, name=path.name, code=code)
+        raise TopologyError([f"{path}: {error.strerror}; {mend}"]) from error
+    except UnicodeDecodeError as error:
+        line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
+        place = f"{path.name}:{line}"
+        raise TopologyError([f"{place}: the byte 0x{byte:02x} is no UTF-8; save the file as UTF-8"]) from error
 
 
 def parse(text: str, *, name: str = "topology.yaml", code: bool = False) -> Topology:
     """The topology a text declares; `name` is what messages call it."""
     places = Places(name)
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise TopologyError([f"{name}: {str(error).replace(chr(10), ' ')}; mend the YAML"]) from error
-    declared = _plain(node, (), places)
-    _stop(places)
-    if not isinstance(declared, dict):
+    node = _composed(text, name)
+    if not isinstance(node, yaml.MappingNode):
         raise TopologyError([f"{name}:1: the file is no mapping; start from `app:`, `topics:`, `stages:`"])
+    declared = _mapping(node, (), places, within=())
+    _stop(places)
     _complete(declared, places)
     _stop(places)
     try:
@@ -60,27 +71,80 @@ def parse(text: str, *, name: str = "topology.yaml", code: bool = False) -> Topo
     return topology
 
 
-def _plain(node: yaml.Node | None, path: tuple[str | int, ...], places: Places) -> Any:
-    """A node as plain values; notes the line of everything, and reports keys that YAML would silently overwrite."""
-    if isinstance(node, yaml.MappingNode):
-        values: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            line = key_node.start_mark.line + 1
-            if key in values:
-                first = places.line((*path, key))
-                places.note((*path, key), line)
-                places.report((*path, key), f"is declared twice (first in line {first}); remove or rename one")
-            places.note((*path, key), line)
-            values[key] = _plain(value_node, (*path, key), places)
-        return values
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            places.note((*path, index), item.start_mark.line + 1)
-        return [_plain(item, (*path, index), places) for index, item in enumerate(node.value)]
+def _composed(text: str, name: str) -> yaml.Node | None:
+    """The tree of a text; None when the text is empty."""
+    try:
+        loader = yaml.SafeLoader(text)
+    except ReaderError as error:
+        line, wrong = text.count("\n", 0, error.position) + 1, f"U+{ord(text[error.position]):04X}"
+        raise TopologyError([f"{name}:{line}: the character {wrong} has no place in YAML; remove it"]) from error
+    try:
+        return loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        raise TopologyError([f"{name}:{_said_by_yaml(error)}; mend the YAML"]) from error
+    except (ValueError, OverflowError) as error:  # "\UFFFFFFFF", of which PyYAML makes a character unasked
+        raise TopologyError([f"{name}:{loader.line + 1}: an escape names no character; mend the YAML"]) from error
+    except RecursionError as error:
+        raise TopologyError([f"{name}:{loader.line + 1}: lies too deep in brackets; mend the YAML"]) from error
+
+
+def _said_by_yaml(error: yaml.MarkedYAMLError) -> str:
+    """Where the parser stopped and why; also where that began, for there an unclosed quote wants to be closed."""
+    began, stopped = error.context_mark, error.problem_mark or error.context_mark
+    line = stopped.line + 1 if stopped else 1
+    context = f"{error.context} (from line {began.line + 1}), " if began and error.context else ""
+    return f"{line}: {context}{error.problem}"
+
+
+def _plain(node: yaml.Node, path: Place, places: Places, *, within: tuple[yaml.Node, ...]) -> Any:
+    """A node as plain values, `within` those around it; notes the line of everything."""
+    if node in within:
+        return places.report(path, "an alias stands inside what it names; write out what is meant")
     if isinstance(node, yaml.ScalarNode):
+        return _scalar(node, path, places)
+    if node.tag not in _PLAIN_TAGS:
+        return places.report(path, f"the tag {_tag(node)} means nothing here; remove it")
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, path, places, within=within)
+    for index, item in enumerate(node.value):
+        places.note((*path, index), item.start_mark.line + 1)
+    return [_plain(item, (*path, index), places, within=(*within, node)) for index, item in enumerate(node.value)]
+
+
+def _mapping(node: yaml.MappingNode, path: Place, places: Places, *, within: tuple[yaml.Node, ...]) -> dict[str, Any]:
+    """A mapping; reports keys that YAML would silently overwrite."""
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        key = str(key_node.value)
+        # Not printable is also half a surrogate pair, which pydantic refuses without saying where.
+        if not isinstance(key_node, yaml.ScalarNode) or not key or not key.isprintable():
+            places.note((*path, "?"), line)
+            places.report((*path, "?"), "a key is a word in one line; write one before the colon")
+            continue
+        if key in values:
+            first = places.line((*path, key))
+            places.note((*path, key), line)
+            places.report((*path, key), f"is declared twice (first in line {first}); remove or rename one")
+        places.note((*path, key), line)
+        values[key] = _plain(value_node, (*path, key), places, within=(*within, node))
+    return values
+
+
+def _scalar(node: yaml.ScalarNode, path: Place, places: Places) -> Any:
+    """A scalar as what its tag says, which it was given or which YAML saw in it."""
+    if node.tag not in yaml.SafeLoader.yaml_constructors:
+        return places.report(path, f"the tag {_tag(node)} means nothing here; remove it, or put text into quotes")
+    try:
         return yaml.SafeLoader("").construct_object(node)
-    return None
+    except _NO_SCALAR:
+        kind = node.tag.removeprefix(_YAML_TAG)
+        return places.report(path, f"{node.value!r} is no {kind}; put text into quotes, or mend the value")
+
+
+def _tag(node: yaml.Node) -> str:
+    """A tag as it is written."""
+    return node.tag.replace(_YAML_TAG, "!!")
 
 
 def _complete(declared: dict[str, Any], places: Places) -> None:

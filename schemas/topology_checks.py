@@ -23,9 +23,12 @@ from schemas.topology_model import (
     Topology,
 )
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
+"""Where a part stands: the keys and indices that lead to it."""
 
 _KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_APP = re.compile(r"[a-zA-Z0-9._-]{1,229}")  # the leader topic's name is 20 longer, and Kafka takes 249
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -35,19 +38,19 @@ class Places:
     def __init__(self, file: str) -> None:
         self.problems: list[str] = []
         self._file = file
-        self._lines: dict[Path, int] = {}
+        self._lines: dict[Place, int] = {}
 
-    def note(self, path: Path, line: int) -> None:
+    def note(self, path: Place, line: int) -> None:
         """Remember where a part stands."""
         self._lines[path] = line
 
-    def line(self, path: Path) -> int:
+    def line(self, path: Place) -> int:
         """The line of a part, or of the nearest part around it that is in the file."""
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1)
 
-    def report(self, path: Path, problem: str) -> None:
+    def report(self, path: Place, problem: str) -> None:
         """Add a problem with this part."""
         shown = ".".join(str(part) for part in path if isinstance(part, str))
         self.problems.append(f"{self._file}:{self.line(path)}: {shown}: {problem}")
@@ -55,6 +58,9 @@ class Places:
 
 def name_problems(topology: Topology, places: Places) -> None:
     """Report every name that does not fit the others."""
+    if not _APP.fullmatch(topology.app):
+        mend = "call it by 1 to 229 of the characters a-z A-Z 0-9 . _ -"
+        places.report(("app",), f"{topology.app!r} is no name for Kafka's groups and topics; {mend}")
     for required in ENGINE_TOPICS:
         if required not in topology.topics:
             places.report(("topics",), f"{required} is missing; the engine needs it, declare it")
@@ -78,7 +84,7 @@ def code_problems(topology: Topology, places: Places) -> None:
 
 
 def _check_topic(topology: Topology, topic: TopicSpec, places: Places) -> None:
-    path: Path = ("topics", topic.name)
+    path: Place = ("topics", topic.name)
     if not _KEBAB.fullmatch(topic.name):
         places.report(path, f"a topic's name is kebab-case; call it {_kebab(topic.name)}")
     for index, record in enumerate(topic.records):
@@ -94,7 +100,7 @@ def _check_topic(topology: Topology, topic: TopicSpec, places: Places) -> None:
 
 
 def _check_roles(topology: Topology, topic: TopicSpec, places: Places) -> None:
-    path: Path = ("topics", topic.name)
+    path: Place = ("topics", topic.name)
     for what, roles in (("read_by", topic.read_by), ("written_by", topic.written_by)):
         if roles and topic.internal:
             places.report((*path, what), f"the topic is internal, only workers use it; remove `{what}` or `internal`")
@@ -104,9 +110,12 @@ def _check_roles(topology: Topology, topic: TopicSpec, places: Places) -> None:
 
 
 def _check_stage(topology: Topology, stage: StageSpec, places: Places) -> None:
-    path: Path = ("stages", stage.name)
+    path: Place = ("stages", stage.name)
     if not _SNAKE.fullmatch(stage.name):
         places.report(path, "a stage is called like its module, in snake_case; rename it")
+    if not _MODULE.fullmatch(stage.module):
+        mend = f"write it like processors.{stage.name}"
+        places.report((*path, "module"), f"{stage.module!r} is no module's name; {mend}")
     for what, topics in (("reads", stage.reads), ("emits", stage.emits)):
         for index, topic in enumerate(topics):
             if topic not in topology.topics:
@@ -135,7 +144,7 @@ def _check_partitions(topology: Topology, places: Places) -> None:
 def _check_dead_letters(topology: Topology, places: Places) -> None:
     """A record too large for dead-letters could not be given up, and would stop its partition."""
     letters = topology.topics.get(DEAD_LETTERS)
-    if letters is None:
+    if letters is None or not topology.source_topics:
         return
     largest = max((topology.topics[name] for name in topology.source_topics), key=lambda topic: topic.max_record_bytes)
     needed = largest.max_record_bytes + DEAD_LETTER_OVERHEAD_BYTES
@@ -153,7 +162,7 @@ def _check_owners(topology: Topology, places: Places) -> None:
     for stage in topology.stages.values():
         for index, table in enumerate(stage.tables):
             if table in tables:
-                place: Path = ("stages", stage.name, "tables", index)
+                place: Place = ("stages", stage.name, "tables", index)
                 places.report(place, f"{table} is {tables[table]}'s already; a table has one writer, rename one")
             tables[table] = stage.name
         if stage.module in modules:
@@ -163,7 +172,7 @@ def _check_owners(topology: Topology, places: Places) -> None:
 
 
 def _check_code(topology: Topology, stage: StageSpec, places: Places) -> None:
-    path: Path = ("stages", stage.name)
+    path: Place = ("stages", stage.name)
     try:
         module = importlib.import_module(stage.module)
     except ImportError as error:
@@ -180,7 +189,7 @@ def _check_code(topology: Topology, stage: StageSpec, places: Places) -> None:
     _check_handlers(topology, stage, built.handlers, places)
 
 
-def _check_equal(built: Iterable[str], declared: Iterable[str], path: Path, places: Places) -> None:
+def _check_equal(built: Iterable[str], declared: Iterable[str], path: Place, places: Places) -> None:
     for name in sorted(set(built) - set(declared)):
         places.report(path, f"the code has {name}, which is not declared; add it here, or remove it there")
     for name in sorted(set(declared) - set(built)):
@@ -201,7 +210,7 @@ def _check_handlers(
                     )
 
 
-def _check_repeats(names: tuple[str, ...], path: Path, places: Places) -> None:
+def _check_repeats(names: tuple[str, ...], path: Place, places: Places) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             places.report((*path, index), f"{name} is named twice; remove one")

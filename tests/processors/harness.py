@@ -3,13 +3,21 @@
 `Bench(stage).send(topic, key, record)` runs one record on a savepoint as the engine would: when the handler raises
 Refused, nothing of it remains and the reason is returned. `tick(at)` fires due timers in (due_at, kind, key) order.
 `settle()` runs the projections of the rows changed since the last call.
+
+What a stage emits must be declared in `topology.yaml`: the topic among its `emits`, the record among the topic's, and a
+broadcast where the topic is one. Every test on a bench proves that too.
 """
 
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
 
 from processors.network import Network
 from processors.reasons import Reason
 from processors.step import ABSENT, Refused, Source, Stage, Table
+from schemas.topology import load
+
+TOPOLOGY: Final = load(Path(__file__).parents[2] / "topology.yaml")
 
 
 class Bench:
@@ -26,6 +34,8 @@ class Bench:
         self.emitted: list[tuple[str, str, Any]] = []
         self.changed: dict[tuple[str, str], Table[Any]] = {}
         self._offset = -1
+        self._running = stages
+        """Who may be emitting: the stage whose handler runs, or any of them when a test calls a function by itself."""
 
     # what a handler may do
     def get(self, table: Table[Any], key: str) -> Any:
@@ -40,9 +50,10 @@ class Bench:
         self.rows.get(table.name, {}).pop(key, None)
 
     def emit(self, topic: str, key: str, record: Any) -> None:
-        self.emitted.append((topic, key, record))
+        self._keep(topic, key, record, broadcast=False)
 
-    broadcast = emit
+    def broadcast(self, topic: str, key: str, record: Any) -> None:
+        self._keep(topic, key, record, broadcast=True)
 
     def wake(self, due_at: int, kind: str, key: str) -> None:
         assert any(kind in stage.timers for stage in self.stages), kind
@@ -61,7 +72,7 @@ class Bench:
             for stage in self.stages:
                 handler = stage.handlers.get(topic, {}).get(type(record))
                 if handler is not None:
-                    handler(record, self)
+                    self._run(stage, handler, record)
         except Refused as refused:
             self.rows, self.timers = saved[0], saved[1]
             del self.emitted[saved[2] :]
@@ -78,7 +89,7 @@ class Bench:
                 for stage in self.stages:
                     if timer[1] in stage.timers:
                         self.key = timer[2]
-                        stage.timers[timer[1]](timer[2], self)
+                        self._run(stage, stage.timers[timer[1]], timer[2])
 
     def settle(self) -> None:
         """End of a batch: project every row that changed."""
@@ -86,7 +97,7 @@ class Bench:
             for stage in self.stages:
                 row = self.rows.get(name, {}).get(key)
                 if name in stage.projections and row is not None:
-                    stage.projections[name](key, row, self)
+                    self._run(stage, stage.projections[name], key, row)
         self.changed.clear()
 
     def take(self, topic: str | None = None) -> list[Any]:
@@ -94,3 +105,22 @@ class Bench:
         taken = [record for name, _, record in self.emitted if topic in (None, name)]
         self.emitted = [entry for entry in self.emitted if topic is not None and entry[0] != topic]
         return taken
+
+    def _run(self, stage: Stage, function: Callable[..., None], *given: Any) -> None:
+        self._running = (stage,)
+        try:
+            function(*given, self)
+        finally:
+            self._running = self.stages
+
+    def _keep(self, topic: str, key: str, record: Any, *, broadcast: bool) -> None:
+        name = type(record).__name__
+        emitters = [stage.name for stage in self._running]
+        declared = any(topic in TOPOLOGY.stages[emitter].emits for emitter in emitters)
+        assert declared, f"{emitters} emits to {topic}: topology.yaml says nothing of it"
+        assert name in TOPOLOGY.topics[topic].records, f"{topic} carries no {name}: topology.yaml says nothing of it"
+        if broadcast:
+            assert TOPOLOGY.topics[topic].broadcast, f"{topic} is no broadcast topic"
+        else:
+            assert not TOPOLOGY.topics[topic].broadcast, f"only broadcast reaches all who read {topic}"
+        self.emitted.append((topic, key, record))

@@ -1,9 +1,11 @@
+import re
 import sys
 import types
 from pathlib import Path
 
 import pytest
 
+from fsn.declaration import load_topology
 from schemas.topology import TopologyError, load, parse
 
 ROOT = Path(__file__).parents[2]
@@ -100,8 +102,36 @@ def test_the_model_is_frozen():
 
 WRONG = [
     # YAML and keys
-    ("app: shop", "app: [shop", "topology.yaml: .*mend the YAML"),
-    ("app: shop", "app: 'shop", "topology.yaml: .*mend the YAML"),
+    ("app: shop", "app: [shop", r"topology.yaml:2: while parsing a flow sequence \(from line 1\), expected ',' or ']', but got ':'; mend the YAML"),
+    ("clock: leader", "clock: 'leader", r"topology.yaml:25: while scanning a quoted scalar \(from line 3\), found unexpected end of stream; mend the YAML"),
+    ("clock: leader", "clock: lead: er", "topology.yaml:3: mapping values are not allowed here; mend the YAML"),
+    ("clock: leader", "clock: *leader", "topology.yaml:3: found undefined alias 'leader'; mend the YAML"),
+    ("clock: leader", "---", r"topology.yaml:3: expected a single document in the stream \(from line 1\), but found another document; mend the YAML"),
+    ("clock: leader", "clock: lea\x01der", r"topology.yaml:3: the character U\+0001 has no place in YAML; remove it"),
+    ("clock: leader", r'clock: "\UFFFFFFFF"', "topology.yaml:3: an escape names no character; mend the YAML"),
+    ("clock: leader", "clock: " + "[" * 3000, "topology.yaml:3: lies too deep in brackets; mend the YAML"),
+    ("clock: leader", "? [clock]\n: leader", r"topology.yaml:3: \?: a key is a word in one line; write one before the colon"),
+    ("bulk: true", "? {a: b} : true", r"topology.yaml:7: topics.stock-deltas.\?: a key is a word in one line; write one"),
+    ("bulk: true", "'': true", r"topology.yaml:7: topics.stock-deltas.\?: a key is a word in one line; write one"),
+    ("clock: leader", r'"\uD800": leader', r"topology.yaml:3: \?: a key is a word in one line; write one"),
+    ("clock: leader", r'"clo\nck": leader', r"topology.yaml:3: \?: a key is a word in one line; write one"),
+    (SMALL, "2026-13-45", "topology.yaml:1: the file is no mapping"),
+    (SMALL, "- &a [*a]", "topology.yaml:1: the file is no mapping"),
+    # scalars, tags, aliases
+    ("app: shop", "app: 2026-13-45", "topology.yaml:1: app: '2026-13-45' is no timestamp; put text into quotes, or mend the value"),
+    ("partitions: 4", "partitions: !!int x", "topology.yaml:2: partitions: 'x' is no int; put text into quotes, or mend the value"),
+    ("partitions: 4", "partitions: !!int ''", "topology.yaml:2: partitions: '' is no int; put text"),
+    ("partitions: 4", "partitions: 0b_", "topology.yaml:2: partitions: '0b_' is no int; put text"),
+    ("partitions: 4", "partitions: !!bool x", "topology.yaml:2: partitions: 'x' is no bool; put text"),
+    ("partitions: 4", "partitions: !!timestamp x", "topology.yaml:2: partitions: 'x' is no timestamp; put text"),
+    ("partitions: 4", "partitions: !!binary ä", "topology.yaml:2: partitions: 'ä' is no binary; put text"),
+    ("    reads: [orders]", "    reads:\n      - orders\n      - 2026-02-30", "topology.yaml:24: stages.orders.reads: '2026-02-30' is no timestamp; put text"),
+    ("clock: leader", "clock: !foo leader", "topology.yaml:3: clock: the tag !foo means nothing here; remove it, or put text into quotes"),
+    ("clock: leader", "clock: !!python/name:os.system leader", "topology.yaml:3: clock: the tag !!python/name:os.system means nothing here; remove it"),
+    ("bulk: true", "bulk: !foo {}", "topology.yaml:7: topics.stock-deltas.bulk: the tag !foo means nothing here; remove it"),
+    ("app: shop", "app: shop\na: &a [*a]", "topology.yaml:2: a: an alias stands inside what it names; write out what is meant"),
+    ("    tables: [orders]", "    tables: &a\n      - orders\n      - {b: [*a]}", "topology.yaml:23: stages.orders.tables.b: an alias stands inside what it names; write"),
+    ("  orders:\n    module", "  orders: &a\n    reads: *a\n    module", "topology.yaml:21: stages.orders.reads: an alias stands inside what it names; write"),
     (SMALL, "just words", "topology.yaml:1: the file is no mapping"),
     (SMALL, "", "topology.yaml:1: the file is no mapping"),
     ("bulk: true", "bulky: true", "topology.yaml:7: topics.stock-deltas.bulky: is no key here; did you mean bulk?"),
@@ -129,6 +159,14 @@ WRONG = [
     ("bulk: true", "bulk: true, read_by: [auditor, auditor]", "topology.yaml:7: topics.stock-deltas.read_by: auditor is named twice; remove one"),
     ("[RoutingDecision]", "[RoutingDecision], written_by: [upstream]", "topology.yaml:11: topics.routing-decisions.written_by: no stage reads it, so only workers may write it"),
     # names
+    ("app: shop", "app: my shop", "topology.yaml:1: app: 'my shop' is no name for Kafka's groups and topics; call it by 1 to 229 of the characters a-z A-Z 0-9 . _ -"),
+    ("app: shop", "app: ''", "topology.yaml:1: app: '' is no name for Kafka's groups and topics; call it"),
+    ("app: shop", "app: shöp", "topology.yaml:1: app: 'shöp' is no name for Kafka's groups and topics; call it"),
+    ("app: shop", "app: a/b", "topology.yaml:1: app: 'a/b' is no name for Kafka's groups and topics; call it"),
+    ("app: shop", r'app: "shop\n"', "topology.yaml:1: app: 'shop.n' is no name for Kafka's groups and topics; call it"),
+    ("app: shop", f"app: {'x' * 230}", "topology.yaml:1: app: 'x{230}' is no name for Kafka's groups and topics; call it"),
+    ("module: processors.stock", "module: ''", "topology.yaml:17: stages.stock.module: '' is no module's name; write it like processors.stock"),
+    ("module: processors.stock", "module: .stock", "topology.yaml:17: stages.stock.module: '.stock' is no module's name; write it like processors.stock"),
     ("  stock-deltas: {", "  stockDeltas: {", "topology.yaml:7: topics.stockDeltas: a topic's name is kebab-case; call it stock-deltas"),
     ("  routing-decisions: {", "  Routing_Decisions: {", "topology.yaml:11: topics.Routing_Decisions: .* call it routing-decisions"),
     ("  stock:\n", "  Stock:\n", "topology.yaml:16: stages.Stock: a stage is called like its module, in snake_case"),
@@ -169,7 +207,24 @@ def test_what_does_not_hold_is_told_with_line_and_mend(right, wrong, message):
     assert right in SMALL
     with pytest.raises(TopologyError, match=message) as error:
         parse(SMALL.replace(right, wrong, 1))
-    assert all(";" in problem for problem in error.value.problems), "each problem names its mend"
+    for problem in error.value.problems:
+        assert re.match(r"topology\.yaml:\d+: .+; .+", problem), "each problem names its line and its mend"
+
+
+def test_any_legal_name_of_an_application_will_do():
+    for app in ("fsn", "Shop_2.eu-west", "x" * 229):
+        assert parse(SMALL.replace("app: shop", f"app: {app}")).app == app
+
+
+def test_an_alias_beside_what_it_names_repeats_it():
+    text = SMALL.replace("signed: required, max", "signed: &s required, max").replace("bulk: true", "signed: *s")
+    assert parse(text).topics["stock-deltas"].signed == "required"
+
+
+def test_a_topology_that_reads_nothing_is_told_what_is_missing():
+    head = SMALL[: SMALL.index("  orders: {")]
+    with pytest.raises(TopologyError, match=r"topology\.yaml:5: topics: clock is missing; the engine needs it"):
+        parse(f"{head}  dead-letters: {{key: source, records: [DeadLetter]}}\nstages: {{}}\n")
 
 
 def test_network_alone_may_have_its_own_partition_count():
@@ -190,6 +245,22 @@ def test_all_problems_are_told_at_once():
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(TopologyError, match=r"nothing.yaml: No such file or directory; name an existing file"):
         load(tmp_path / "nothing.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (SMALL.replace("leader", "Führung").encode("latin-1"), "shop.yaml:3: the byte 0xfc is no UTF-8; save the file as UTF-8"),
+        (SMALL.encode("utf-16"), "shop.yaml:1: the byte 0xff is no UTF-8; save the file as UTF-8"),
+        (SMALL.encode()[:-3] + b"\xc3", "shop.yaml:24: the byte 0xc3 is no UTF-8; save the file as UTF-8"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("loaded", [load, load_topology])
+def test_a_file_that_is_not_utf_8_is_told_with_its_line(tmp_path, loaded, content, message):
+    (tmp_path / "shop.yaml").write_bytes(content)
+    with pytest.raises(TopologyError) as error:
+        loaded(tmp_path / "shop.yaml")
+    assert error.value.problems == (message,)
 
 
 @pytest.fixture
