@@ -25,7 +25,7 @@ from schemas.codec import Codec
 from schemas.errors import EvolutionError, UndecodableError
 from schemas.evolution import broken_promises, same_data
 from schemas.records.base import Record
-from schemas.registry import Registry, SchemaVersion, file_name
+from schemas.registry import Registry, SchemaVersion, bundled, file_name
 
 _KINDS = {"array", "boolean", "bytes", "int", "long", "null", "record", "string"}
 
@@ -37,7 +37,8 @@ def read_proposals(folder: Path, registry: Registry) -> list[SchemaVersion]:
         raise EvolutionError(
             f"{folder}: no .avsc file there; write proposed schemas like schemas/avro/<record>.v<n>.avsc"
         )
-    committed = {file_name(known.record, known.version): known for known in registry.versions}
+    # All of them: a registry of other ids holds only what a topology carries, and a whole copy of the folder will do.
+    committed = {file_name(known.record, known.version): known for known in bundled().versions}
     latest = {known.record: known for known in registry.versions if registry.is_latest(known)}
     free_id = max(known.id for known in registry.versions) + 1
     proposals: list[SchemaVersion] = []

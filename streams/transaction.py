@@ -77,7 +77,7 @@ class TaskProducer:
         deadline = time.monotonic() + LEADERS_WITHIN_S
         while time.monotonic() < deadline:
             with contextlib.suppress(KafkaException):
-                found = self._producer.list_topics(timeout=CALL_TIMEOUT_S).topics
+                found = self._producer.list_topics(timeout=LEADERS_WITHIN_S).topics
                 known = [found[topic].partitions for topic in topics if topic in found]
                 if len(known) == len(topics) and all(
                     partitions and all(one.leader >= 0 for one in partitions.values()) for partitions in known

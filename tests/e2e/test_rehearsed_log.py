@@ -8,9 +8,13 @@ from typer.testing import CliRunner
 
 from fsn import schemas as schema_commands
 from fsn.processes import WorkerProcess
+from schemas.codec import Codec
 from schemas.records.engine import Tick
 from schemas.records.stock import StockDelta
-from tests.e2e.workers import CODEC, create_topics, producer, read_committed
+from schemas.topology import load
+from streams.registry_ids import registry_for
+from tests.e2e.workers import CODEC, create_topics, producer, read_committed, wait_until
+from tests.streams.registry_server import serving
 
 TALLY = "tests/streams/tally.yaml"
 
@@ -95,3 +99,34 @@ def test_a_change_that_old_data_does_not_survive_is_told_with_its_mend(recorded,
     assert "StockDelta.box is new and has no default: give it one" in " ".join(result.output.split())
     assert "records that the proposed schema cannot read" in result.output
     assert "stock-deltas|0|0" in result.output
+
+
+def test_a_run_under_the_ids_of_another_registry_is_read_by_them(start_broker, tmp_path, monkeypatch):
+    broker = start_broker()
+    brokers = broker.bootstrap
+    create_topics(brokers, TALLY)
+    with serving() as remote:
+        worker = WorkerProcess(
+            topology=TALLY,
+            log_path=tmp_path / "worker.log",
+            brokers=brokers,
+            state_dir=tmp_path / "state",
+            schema_registry=remote.url,
+        )
+        with worker:
+            worker.wait_until_ready()
+            codec = Codec(registry_for(remote.url, load(TALLY), register=False))
+            client = producer(brokers)
+            for number in range(5):
+                record = StockDelta("f", "acme|v1", "acme|v1", None, "s", number, None, 1, "receipt", None, number)
+                client.produce("stock-deltas", codec.encode(record), "acme|v1", timestamp=1_700_000_000_000 + number)
+            client.flush()
+            wait_until(lambda: read_committed(brokers, "stock-snapshots"))
+        folder = propose(
+            tmp_path / "avro", "stock_delta", lambda fields: fields[0].update(doc="Another way to say it.")
+        )
+        monkeypatch.setenv("FSN_SCHEMA_REGISTRY", remote.url)
+        result = rehearse(brokers, folder)
+    broker.kill()
+    assert result.exit_code == 0, result.output
+    assert "StockDelta v2: 5 records read" in result.output

@@ -1,10 +1,13 @@
 """The three outcomes of a transaction, against the embedded broker; and why librdkafka holds them."""
 
+import threading
+import time
 import uuid
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from streams import transaction
 from streams.changelog import now_ms, restore
 from streams.errors import TransactionAborted, TransactionFenced
 from streams.store import LAYOUT_VERSION, LocalStore, StoreMeta
@@ -62,6 +65,31 @@ def test_a_transaction_larger_than_its_topics_batches_commits(broker, topic):
     commit(made, {topic: 5})
     made.close()
     assert len(values(broker, topic)) == 100
+
+
+def test_leaders_that_are_known_are_not_waited_for(topic, producer):
+    started = time.monotonic()
+    producer.await_leaders([topic])
+    assert time.monotonic() - started < transaction.LEADERS_WITHIN_S / 2
+
+
+def test_a_topic_that_the_broker_does_not_know_yet_is_waited_for(broker, topic, producer):
+    late = f"{topic}-late"
+    waiting = threading.Thread(target=producer.await_leaders, args=([topic, late],), daemon=True)
+    waiting.start()
+    waiting.join(1.0)
+    assert waiting.is_alive()
+    admin = AdminClient({"bootstrap.servers": broker})  # dropped, it would cancel its request
+    admin.create_topics([NewTopic(late, 2, 1)])[late].result()
+    waiting.join(transaction.LEADERS_WITHIN_S / 2)
+    assert not waiting.is_alive()
+
+
+def test_the_wait_for_leaders_ends(topic, producer, monkeypatch):
+    monkeypatch.setattr(transaction, "LEADERS_WITHIN_S", 0.5)
+    started = time.monotonic()
+    producer.await_leaders([f"{topic}-never"])
+    assert 0.5 <= time.monotonic() - started < 5
 
 
 def test_the_predecessor_is_fenced_and_its_open_transaction_ends(broker, topic, producer):
