@@ -69,13 +69,16 @@ class TaskProducer:
         consumer.close()
 
     def await_leaders(self, topics: Collection[str]) -> None:
-        """Return once the broker knows a leader of every partition of these topics, or after a while.
+        """Return once the broker knows a leader of every partition of these topics.
 
-        InitProducerId ends the predecessor's transaction. A Kafka 4.3 that has just started, and does not know its
-        topics yet, takes that transaction's partitions for deleted, writes no markers, and leaves it open for ever.
+        InitProducerId ends the predecessor's transaction. A Kafka 4.3 that has just started, and has elected no leaders
+        yet, takes that transaction's partitions for deleted, writes no markers, and leaves it open (decision 17).
+
+        Raises:
+            TransactionUnknown: nobody said so in time
         """
         deadline = time.monotonic() + LEADERS_WITHIN_S
-        while time.monotonic() < deadline:
+        while True:
             with contextlib.suppress(KafkaException):
                 found = self._producer.list_topics(timeout=LEADERS_WITHIN_S).topics
                 known = [found[topic].partitions for topic in topics if topic in found]
@@ -83,6 +86,8 @@ class TaskProducer:
                     partitions and all(one.leader >= 0 for one in partitions.values()) for partitions in known
                 ):
                     return
+            if time.monotonic() > deadline:
+                raise TransactionUnknown("no broker knows a leader of every partition: are all brokers up?")
             time.sleep(LEADERS_POLL_S)
 
     def initialize(self) -> None:

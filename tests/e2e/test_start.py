@@ -48,8 +48,10 @@ def test_an_internal_record_of_a_newer_schema_is_no_dead_letter(refusal, brokers
 def test_tables_of_a_newer_layout_are_not_touched(refusal, brokers):
     create_topics(brokers, TALLY)
     client = producer(brokers)
-    client.produce("changelog", msgspec.msgpack.encode(Instant(2)), "engine|layout", 3)
+    newer = msgspec.msgpack.encode(Instant(2))
+    client.produce("changelog", newer, "engine|layout", 3)
     client.flush()
     said = "the changelog of partition 3 holds tables of layout 2, and this FSN reads up to 1"
     assert said in refusal(brokers)
-    assert len(read_committed(brokers, "changelog")) == 1
+    kept = [row.value() for row in read_committed(brokers, "changelog") if row.partition() == 3]
+    assert kept == [newer], "the other partitions' tasks may have begun; this one's table is as it was"

@@ -20,8 +20,7 @@ from schemas.records.stock import StockCount
 from streams.admin import apply
 from tests.e2e.workers import CODEC, producer, read_committed
 from tests.faults.battle import TOPOLOGY
-from tests.faults.tally import PUBLISHED_KILLS
-from tests.faults.test_kills import KILLS, SEED
+from tests.faults.tally import KILLS, PUBLISHED_KILLS, SEED
 
 OUTAGE_S = 300 if KILLS >= PUBLISHED_KILLS else 45
 LIMIT_S = OUTAGE_S * 2 // 3
@@ -35,10 +34,20 @@ class Upstream:
     """Everybody who speaks to FSN: a thread of heartbeats, and what the test has to say; nothing of it is given up."""
 
     def __init__(self, brokers, network):
-        self.network, self.silent = network, threading.Event()
+        self.network, self.silent = network, threading.Event()  # set to let the feeds fall silent
         self.client = producer(brokers, **{"delivery.timeout.ms": 1_200_000, "log_level": 0})
         self.feeds = {feed.location_id: feed for feed in network.feeds}
         self.thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        """Nothing of it may outlive the test: another's broker may listen on the same port next."""
+        self.silent.set()
+        if self.thread.is_alive():
+            self.thread.join()
+        self.client.purge()
 
     def publish(self):
         for entity_id, record in self.network.keyed():
@@ -117,12 +126,11 @@ def test_an_outage_makes_no_feed_stale_and_lets_no_offer_expire(cluster, tmp_pat
     assert topology.clock == "leader"
     brokers = cluster.bootstrap
     apply(topology, brokers)
-    upstream = Upstream(brokers, quick(world.network))
-    upstream.publish()
     worker = WorkerProcess(
         topology=TOPOLOGY, log_path=tmp_path / "worker.log", brokers=brokers, state_dir=tmp_path, log_format="text"
     )
-    with worker:
+    with worker, Upstream(brokers, quick(world.network)) as upstream:
+        upstream.publish()
         worker.wait_until_ready()
         upstream.thread.start()
         upstream.count([line.variant_id for line in template.lines])

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams import transaction
 from streams.changelog import now_ms, restore
-from streams.errors import TransactionAborted, TransactionFenced
+from streams.errors import TransactionAborted, TransactionFenced, TransactionUnknown
 from streams.store import LAYOUT_VERSION, LocalStore, StoreMeta
 from streams.transaction import TaskProducer
 from streams.unit import Output
@@ -85,10 +85,11 @@ def test_a_topic_that_the_broker_does_not_know_yet_is_waited_for(broker, topic, 
     assert not waiting.is_alive()
 
 
-def test_the_wait_for_leaders_ends(topic, producer, monkeypatch):
+def test_nobody_is_fenced_where_leaders_stay_unknown(topic, producer, monkeypatch):
     monkeypatch.setattr(transaction, "LEADERS_WITHIN_S", 0.5)
     started = time.monotonic()
-    producer.await_leaders([f"{topic}-never"])
+    with pytest.raises(TransactionUnknown, match="no broker knows a leader of every partition"):
+        producer.await_leaders([f"{topic}-never"])
     assert 0.5 <= time.monotonic() - started < 5
 
 
