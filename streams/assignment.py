@@ -21,7 +21,9 @@ from streams.acls import transactional_prefix
 from streams.batch import MANIFESTS
 from streams.changelog import open_store, restore
 from streams.errors import HangingTransaction, StreamsError
+from streams.faults import Reach
 from streams.machine import ENGINE
+from streams.progress import Tell
 from streams.runtime import Runtime
 from streams.store import LocalStore, StoreMeta
 from streams.transaction import CALL_TIMEOUT_S, TaskProducer
@@ -53,8 +55,8 @@ def new_producer(runtime: Runtime, partition: int) -> TaskProducer:
 def check_ended(runtime: Runtime, partition: int) -> None:
     """Raise HangingTransaction if a transaction is open in the logs that nobody but this task writes.
 
-    Kafka 4.3 writes no markers for a transaction that times out while its only brokers start ("likely deleted already
-    and hence can be skipped"). Our next commit would then make the aborted records look committed.
+    Kafka 4.3 writes no markers to partitions without a leader, as all have while its brokers start (decision 17). Our next
+    commit would then make the aborted records look committed.
     """
     consumers = [
         Consumer({**runtime.client, "group.id": runtime.group_id, "isolation.level": level})
@@ -107,7 +109,7 @@ def restored_store(runtime: Runtime, partition: int, should_stop: Callable[[], b
                     meta,
                     topic=CHANGELOG,
                     partition=partition,
-                    progress=tell,
+                    progress=_reaching(tell, runtime.reach),
                     should_stop=should_stop,
                 )
         except BaseException:
@@ -119,6 +121,14 @@ def restored_store(runtime: Runtime, partition: int, should_stop: Callable[[], b
         store.close()
         LocalStore.drop(path)
     raise StreamsError(f"task {partition}: a new local store cannot be ahead of the changelog")
+
+
+def _reaching(tell: Tell, reach: Reach) -> Tell:
+    def progress(position: int, end: int) -> None:
+        tell(position, end)
+        reach("restoring")
+
+    return progress
 
 
 def starting_offsets(committed: dict[str, int], unit: UnitOfWork) -> dict[str, int]:

@@ -28,6 +28,7 @@ SESSION_S = 6.0
 TRANSACTION_TIMEOUT_S = 10
 """For those who are to be away for longer than a transaction may last; a worker's own is longer than any outage."""
 RETIREMENTS_MAX = 3
+WORD_WITHIN_S = 60.0
 CLIENT = {"topic.metadata.refresh.interval.ms": 10_000, "socket.timeout.ms": 20_000}
 """The world hears of another leader as soon as workers do, and waits no minute for a broker that has fallen silent."""
 
@@ -66,7 +67,7 @@ class Battle:
             for name in self.workers
         }
         """What each worker is always started with."""
-        self.kills = 0
+        self.kills = self.faults = 0
         self.told = []
         """What was done, in order; shown when the verdict is bad."""
 
@@ -113,15 +114,24 @@ class Battle:
     def kill(self, name):
         """SIGKILL."""
         self.workers[name].kill()
-        self.kills += 1
+        self.count_kill()
         self.tell(f"kill {name}")
 
     def died(self, name, step):
         """A worker has ended itself where it was told to."""
         said, code = self.workers[name].said(), self.workers[name].kill()
         assert step and code == -signal.SIGKILL, self.story(f"{name} has ended by itself with {code}: {said}")
-        self.kills += 1
+        self.count_kill()
         self.tell(f"{name} died at {step}")
+
+    def count_kill(self):
+        self.kills += 1
+        self.faults += 1
+
+    def bury(self, name):
+        """SIGKILL, and it does not come back in this battle."""
+        self.kill(name)
+        del self.workers[name]
 
     def tables(self, name):
         """Where a worker keeps its local tables, one folder a partition."""
@@ -135,6 +145,21 @@ class Battle:
         """The name of some worker."""
         return self.chance.choice(sorted(self.workers))
 
+    def mark(self, *names):
+        """Where each of these workers' logs ends now, for `wait_for_word`."""
+        return {name: len(self.log_of(name)) for name in names}
+
+    def wait_for_word(self, marks, *words, within_s=WORD_WITHIN_S):
+        """Until a worker's log says one of these words behind its mark: the proof that a fault has happened."""
+        deadline = time.monotonic() + within_s
+        while not any(word in self.log_of(name)[mark:] for name, mark in marks.items() for word in words):
+            assert time.monotonic() < deadline, self.story(f"none of {sorted(marks)} has said any of {words}")
+            time.sleep(0.1)
+        self.tell(f"said by {', '.join(marks)}: {words[0]}")
+
+    def log_of(self, name):
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
     def tell(self, what):
         self.told.append(f"{time.strftime('%H:%M:%S')} {what}")
 
@@ -144,6 +169,13 @@ class Battle:
     def is_fed(self):
         """Whether the world still plays."""
         return self.feeding.is_alive()
+
+    def settle(self, tally):
+        """The battle's findings, counted whatever they are; none of them may be a fault."""
+        findings = self.verdict()
+        tally.add(findings, kills=self.kills, faults=self.faults)
+        assert not findings.faults, self.story("\n".join(map(str, findings.faults)))
+        return findings
 
     def verdict(self):
         """Everything that was found, once the world has ended and every worker has committed its end."""
@@ -173,19 +205,27 @@ class Battle:
             time.sleep(SESSION_S)
 
     def announcements_are_read(self):
-        places = [TopicPartition("network-changes", number) for number in range(self.topology.partitions)]
         asking = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": self.topology.app})
-        ends = [asking.get_watermark_offsets(place, timeout=30)[1] for place in places]
-        read = [found.offset for found in asking.committed(places, timeout=30)]
+        read = [found.offset for found in asking.committed(self.places("network-changes"), timeout=30)]
         asking.close()
-        return read == ends
+        return read == self.ends("network-changes")
+
+    def ends(self, topic):
+        """Where each partition of a topic ends now."""
+        asking = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": self.topology.app})
+        ends = [asking.get_watermark_offsets(place, timeout=30)[1] for place in self.places(topic)]
+        asking.close()
+        return ends
+
+    def places(self, topic):
+        return [TopicPartition(topic, number) for number in range(self.topology.partitions)]
 
     def story(self, end):
         """What was done, for whoever has to find out why it ended so."""
         return "\n".join([*self.told, str(end), f"logs: {self.folder}"])
 
 
-def fight(folder, faults, *, seed, **settings):
+def fight(folder, faults, tally, *, seed, **settings):
     """Let faults happen one after the other, in as many worlds as that takes; each world's books must be right."""
     waiting, number = list(faults), 0
     while waiting:
@@ -193,13 +233,14 @@ def fight(folder, faults, *, seed, **settings):
             left = len(waiting)
             battle.wait(3.0, 8.0)
             while waiting and battle.is_fed:
+                kills = battle.kills
                 waiting.pop(0)(battle)
+                battle.faults += battle.kills == kills  # a fault with a kill is counted by that
                 battle.wait(3.0, 8.0)
             assert len(waiting) < left, battle.story(
                 f"the world has ended before anything happened: {battle.feeding.error}"
             )
-            findings = battle.verdict()
-            assert not findings.faults, battle.story("\n".join(map(str, findings.faults)))
+            battle.settle(tally)
         number += 1
 
 

@@ -3,29 +3,16 @@
 import time
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from tests.faults.battle import fight
-from tests.faults.test_kills import SEED
+from tests.faults.coordinators import leader_of, transactions_of
+from tests.faults.tally import SEED
 
 FROZEN_S = 20.0
 """Longer than any call waits, and than the cluster waits for a silent broker."""
 ALL_DOWN_S = 30.0
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(1_800)]
-
-
-def leader_of(battle, topic, partition):
-    """The broker that leads a partition now."""
-    admin = AdminClient({"bootstrap.servers": battle.cluster.bootstrap, "log_level": 0})
-    leaders = {broker.node_id: broker for broker in battle.cluster.brokers}
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        partitions = admin.list_topics(timeout=20).topics[topic].partitions
-        if partition in partitions and partitions[partition].leader in leaders:
-            return leaders[partitions[partition].leader]
-        time.sleep(0.2)
-    raise AssertionError(battle.story(f"{topic}/{partition} has no leader: {partitions}"))
 
 
 def a_leader_dies(battle):
@@ -38,11 +25,15 @@ def a_leader_dies(battle):
 
 
 def a_coordinator_freezes(battle):
-    """The leader of a partition of the transaction log: the coordinator of some task's transactions."""
-    broker = leader_of(battle, "__transaction_state", 0)
+    """The one of most tasks: their transactions stand still until another broker has taken over."""
+    tasks = {broker: transactions_of(battle, broker) for broker in battle.cluster.brokers}
+    broker = max(tasks, key=lambda one: len(tasks[one]))
+    assert tasks[broker], battle.story("nobody coordinates any task's transactions")
     broker.freeze()
-    battle.tell(f"freeze broker {broker.node_id}, a transaction coordinator")
+    battle.tell(f"freeze broker {broker.node_id}, the coordinator of {', '.join(tasks[broker])}")
     time.sleep(FROZEN_S)
+    rest = [one for one in battle.cluster.brokers if one is not broker]
+    assert transactions_of(battle, broker, among=rest) == [], battle.story("nobody has taken over")
     broker.thaw()
     battle.cluster.wait_until_ready()
 
@@ -81,5 +72,5 @@ FAULTS = (
 )
 
 
-def test_whatever_happens_to_brokers_the_books_are_right(tmp_path):
-    fight(tmp_path, FAULTS, seed=SEED * 1_000 + 700, workers=2, brokers=3, orders=500, deltas=8_000)
+def test_whatever_happens_to_brokers_the_books_are_right(tmp_path, tally):
+    fight(tmp_path, FAULTS, tally, seed=SEED * 1_000 + 700, workers=2, brokers=3, orders=500, deltas=8_000)

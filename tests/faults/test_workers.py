@@ -12,7 +12,7 @@ import pytest
 
 from streams.task import COMMIT_LIMIT_S
 from tests.faults.battle import SESSION_S, TRANSACTION_TIMEOUT_S, fight
-from tests.faults.test_kills import SEED
+from tests.faults.tally import SEED
 
 FROZEN_S = 15.0
 """Longer than a session and longer than a transaction may last."""
@@ -24,12 +24,16 @@ pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(1_800)]
 
 
 def a_zombie_comes_back(battle):
+    """Others have its tasks when it wakes, and it finds out."""
     name = battle.any()
+    zombie, others = battle.mark(name), battle.mark(*(other for other in battle.workers if other != name))
     battle.workers[name].freeze()
     battle.tell(f"freeze {name}")
     time.sleep(FROZEN_S)
+    battle.wait_for_word(others, "ready after")
     battle.workers[name].thaw()
     battle.tell(f"thaw {name}")
+    battle.wait_for_word(zombie, "fenced:", "no longer ours", "local member_id was not recognized")
 
 
 def a_short_sleep(battle):
@@ -51,6 +55,7 @@ def a_rolling_restart(battle):
 def a_table_is_lost(battle):
     name = battle.any()
     battle.kill(name)
+    assert list(battle.tables(name).glob("[0-9]*/*.sst")) + list(battle.tables(name).glob("[0-9]*/*.log"))
     shutil.rmtree(battle.tables(name))
     battle.start(name)
 
@@ -66,15 +71,19 @@ def tables_are_spoilt(battle):
             with file.open("r+b") as spoilt:
                 spoilt.seek(chance.randrange(size))
                 spoilt.write(chance.randbytes(64))
+    mark = battle.mark(name)
     battle.start(name)
+    battle.wait_for_word(mark, "dropping the local store")
 
 
 def a_rebalance_meets_a_restore(battle):
+    """A restore waits half-way, and meanwhile another worker leaves and comes back."""
     first, second = sorted(battle.workers)[:2]
     battle.kill(first)
     shutil.rmtree(battle.tables(first))
-    battle.start(first)
-    battle.wait(1.0, 4.0)
+    mark = battle.mark(first)
+    battle.start(first, fault_point="restoring:1:pause")
+    battle.wait_for_word(mark, "fault point restoring:1:pause is reached")
     battle.workers[second].stop()
     battle.wait(0.2, 2.0)
     battle.start(second)
@@ -83,10 +92,11 @@ def a_rebalance_meets_a_restore(battle):
 def the_disk_is_full(battle):
     """No file of the worker may grow; then there is room again."""
     name = battle.any()
-    worker = battle.workers[name]
+    worker, mark = battle.workers[name], battle.mark(name)
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (DISK_BYTES, resource.RLIM_INFINITY))
     battle.tell(f"the disk of {name} is full")
     time.sleep(DISK_FULL_S)
+    battle.wait_for_word(mark, "cannot write")
     assert worker.is_alive, battle.story(f"{name} has died of a full disk: {worker.said()}")
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     battle.tell(f"{name} has room again")
@@ -96,12 +106,17 @@ def a_call_never_comes_back(battle):
     """librdkafka blocks inside a transaction and heeds no time-out: the task gives the call up and begins again."""
     name = battle.any()
     assert battle.workers[name].stop() == 0, battle.story(f"{name} did not drain")
+    mark = battle.mark(name)
     battle.start(name, fault_point="rows:20:block")
-    deadline = time.monotonic() + GIVEN_UP_WITHIN_S
-    while "its thread is given up" not in battle.workers[name].log_path.read_text():
-        assert time.monotonic() < deadline, battle.story(f"{name} has given up no call")
-        time.sleep(0.2)
-    battle.tell(f"{name} has given a call up")
+    battle.wait_for_word(mark, "its thread is given up", within_s=GIVEN_UP_WITHIN_S)
+
+
+def one_never_comes_back(battle):
+    """Others restore what it had, and work with it to the end."""
+    name = battle.any()
+    others = battle.mark(*(other for other in battle.workers if other != name))
+    battle.bury(name)
+    battle.wait_for_word(others, "ready after")
 
 
 FAULTS = (
@@ -113,9 +128,10 @@ FAULTS = (
     tables_are_spoilt,
     a_rebalance_meets_a_restore,
     the_disk_is_full,
+    one_never_comes_back,
 )
 
 
-def test_whatever_happens_to_workers_the_books_are_right(tmp_path):
+def test_whatever_happens_to_workers_the_books_are_right(tmp_path, tally):
     settings = {"transaction_timeout_s": TRANSACTION_TIMEOUT_S}
-    fight(tmp_path, FAULTS, seed=SEED * 1_000 + 500, workers=3, settings=settings, orders=1_500, deltas=25_000)
+    fight(tmp_path, FAULTS, tally, seed=SEED * 1_000 + 500, workers=3, settings=settings, orders=1_500, deltas=25_000)

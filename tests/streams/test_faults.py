@@ -3,9 +3,11 @@
 import multiprocessing
 import signal
 import threading
+import time
 
 import pytest
 
+from streams import faults
 from streams.errors import ConfigurationError
 from streams.faults import ASSIGNMENT_STEPS, TRANSACTION_STEPS, fault_point
 
@@ -40,6 +42,14 @@ def test_or_its_thread_blocks_there_and_no_other():
     thread.join(0.2)
     assert thread.is_alive()
     reach("rows")
+
+
+def test_or_it_goes_on_after_a_pause(monkeypatch):
+    monkeypatch.setattr(faults, "PAUSE_S", 0.3)
+    reach, started = fault_point("restoring:1:pause"), time.monotonic()
+    reach("restoring")
+    reach("restoring")
+    assert 0.3 <= time.monotonic() - started < 0.6
 
 
 def walk(step):
