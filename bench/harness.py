@@ -91,7 +91,7 @@ KAFKA: Final = FULL._replace(
     jvm_warm_up=300_000,
     deltas=240_000,
     quix_deltas=80_000,
-    warm_up_orders=2_000,
+    warm_up_orders=10_000,
     orders_per_s=1_500.0,
 )
 KAFKA_QUICK: Final = KAFKA._replace(

@@ -79,7 +79,7 @@ def _embedded(folder):
 def _cluster(folder):
     from ops.kafka.cluster import Cluster
 
-    return Cluster(folder)
+    return Cluster(folder, brief=True)
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,9 @@ _JVM: Final = (
     "-Djava.awt.headless=true",
 )
 
+_BRIEF: Final = "-XX:TieredStopAtLevel=1"
+"""The second compiler takes half a core in a broker's first minute under load, and pays for itself later."""
+
 
 class Place(NamedTuple):
     """Where a broker runs: its address, and the command that brings a program there."""
@@ -92,6 +95,7 @@ class Broker(Child):
             f"-Xms{heap_mb // 2}m",
             f"-Xmx{heap_mb}m",
             *_JVM,
+            *([_BRIEF] if self._cluster.brief else []),
             f"-Dlog4j2.configurationFile={LOGGING.resolve()}",
             "-cp",
             self._cluster.class_path,
@@ -144,11 +148,14 @@ class Cluster:
         ports: Sequence[int] = (),
         places: Sequence[Place] = (),
         settings: Mapping[str, object] | None = None,
+        brief: bool = False,
     ) -> None:
+        """A cluster; `brief` for one that lives for minutes, in tests."""
         if brokers not in HEAP_MB:
             raise KafkaError(f"{brokers} brokers: one, or three with replication")
         self.folder = folder
         self.settings = dict(settings or {})
+        self.brief = brief
         self.java = java()
         self.class_path = class_path()
         self.cluster_id = _cluster_id(folder)

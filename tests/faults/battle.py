@@ -54,7 +54,7 @@ class Battle:
         self.declaration = TOPOLOGY
         """What a worker is started with from now on."""
         self.topology = load_topology(TOPOLOGY, clock="external")
-        self.cluster = Cluster(folder / "kafka", brokers=brokers, **(cluster or {}))
+        self.cluster = Cluster(folder / "kafka", brokers=brokers, brief=True, **(cluster or {}))
         self.world = World(seed, orders=orders, deltas=deltas, hours=hours)
         self.workers = {f"worker-{number + 1}": None for number in range(workers)}
         self.settings = {

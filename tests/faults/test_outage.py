@@ -109,7 +109,7 @@ def offer_for(brokers, order):
 
 @pytest.fixture
 def cluster(tmp_path):
-    made = Cluster(tmp_path / "kafka")
+    made = Cluster(tmp_path / "kafka", brief=True)
     made.start()
     yield made
     made.kill()
