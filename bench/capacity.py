@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from rich.console import Console
 
-from bench import broker_limits, capacity_page, sizing
+from bench import broker_limits, capacity_page, kept, sizing
 from bench.brokers import BenchBroker, fresh_broker
 from bench.harness import ROOT, TOPOLOGY, BenchError, Message, Positions, send, wait_calm
 from bench.members import wait_until_shared, worker
@@ -234,7 +234,7 @@ def measure(plan: Plan, say: Say) -> dict[str, Any]:
             stand.at_once(plan.deltas, items=plan.items[0], words="deltas at once")
             if partitions == plan.partitions[0]:
                 _everything(stand, plan)
-                found["rows"] = stand.rows()
+                found["rows"] = {**stand.rows(), **kept.measure()}
                 found["limits"] = broker_limits.measure(stand.broker, plan.limit_s)
             windows += stand.windows
     return {"windows": windows, **found}

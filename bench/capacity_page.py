@@ -112,7 +112,7 @@ def formula(document: Mapping[str, Any]) -> str:
             f"{known['transaction_ms_alone']:.0f} ms and {known['records_per_order']:.1f} records; a partition under orders commits "
             f"{known['transactions_per_partition_s']:.0f} times a second at most; an item has {known['item_rows_each']:.1f} rows of "
             f"{known['item_bytes_each']:,.0f} bytes in all, a routed order {known['order_rows_each']:.1f} of "
-            f"{known['order_bytes_each']:,.0f}. The broker, its senders beside it: {known['log_mb_per_s']:,.0f} MB/s of log "
+            f"{known['order_bytes_each']:,.0f}, one that has ended {known['kept_rows_each']:.1f} of {known['kept_bytes_each']:,.0f}. The broker, its senders beside it: {known['log_mb_per_s']:,.0f} MB/s of log "
             f"({known['broker_cpu_ms_per_mb']:.1f} ms of its time a MB), {known['transactions_per_s']:,.0f} transactions/s "
             f"({known['broker_cpu_ms_per_transaction']:.2f} ms each). Restored rows: {known['restored_rows_per_s']:,.0f}/s "
             "(`bench/results/restore.json`)."

@@ -119,7 +119,8 @@ def _layout_for(
     while workers <= WORKERS_MAX:
         load = _load(orders, deltas, workers, partitions, formulas, known)
         wanted_workers = max(workers, math.ceil(load["cores"] / BUSY_SHARE))
-        wanted = max(wanted_workers, partitions, math.ceil(deltas / load["bulk_per_partition"]))
+        for_rows = math.ceil(load["rows"] / (known["restored_rows_per_s"] * RESTORE_S))
+        wanted = max(wanted_workers, partitions, math.ceil(deltas / load["bulk_per_partition"]), for_rows)
         wanted_partitions = PRODUCTION_PARTITIONS * math.ceil(wanted / PRODUCTION_PARTITIONS)
         if (wanted_workers, wanted_partitions) == (workers, partitions):
             return {"workers": workers, "partitions": partitions}
@@ -159,18 +160,26 @@ def _load(
     cores += worker_orders.cost({"transactions": of_orders, "orders": orders})
     transactions = pieces + of_orders + ticks["transactions"]
     log_mb = formulas["log"].cost({**done, "transactions": transactions}) / 1e6
-    kept_days = Rules().order_keep_ms / 1000 / DAY_S
-    kept_orders = orders / PEAK * DAY_S * kept_days
+    fresh_s, kept_s = Rules().stock_memory_ms / 1000, Rules().order_keep_ms / 1000
+    fresh, ended = orders / PEAK * fresh_s, orders / PEAK * (kept_s - fresh_s)
     return {
         "cores": cores,
         "bulk_per_partition": bulk_per_partition,
         "transactions_per_s": transactions,
         "log_mb_per_s": log_mb,
         "broker_cores": formulas["broker"].cost({**done, "transactions": transactions, "log_mb": log_mb}),
-        "rows": items * known["item_rows_each"] + kept_orders * known["order_rows_each"],
-        "table_gb": (items * known["item_bytes_each"] + kept_orders * known["order_bytes_each"]) / 1e9,
+        "rows": _kept("rows", items, fresh, ended, known),
+        "table_gb": _kept("bytes", items, fresh, ended, known) / 1e9,
         "log_tb_a_day": log_mb / PEAK * DAY_S / 1e6,
     }
+
+
+def _kept(what: str, items: float, fresh: float, ended: float, known: Mapping[str, float]) -> float:
+    """Rows or bytes: what an order has just after routing goes, and what it leaves comes, while the stock stage remembers
+    it; then that stays.
+    """
+    just_routed, left = known[f"order_{what}_each"], known[f"kept_{what}_each"]
+    return items * known[f"item_{what}_each"] + fresh * max(just_routed, left) + ended * left
 
 
 def _doublings(items: float) -> float:

@@ -173,6 +173,11 @@ class TopologyDriver:
             if key.startswith(prefix)
         }
 
+    def stored(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every row of every table, timers among them, as the changelog keeps it."""
+        for task in self._tasks:
+            yield from task.store.rows.items()
+
     def run(self) -> None:
         """Process until no partition has work."""
         while sum(self._step(task) for task in self._tasks):

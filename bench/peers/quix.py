@@ -14,7 +14,7 @@ from quixstreams.models import Deserializer, Serializer
 from quixstreams.state import State
 
 from bench.peers.clock import Clock
-from bench.peers.wire import decode_delta, encode_snapshot
+from bench.peers.wire import decode_delta, encode_snapshot, snapshot_after
 
 
 class DeltaDeserializer(Deserializer):
@@ -41,17 +41,7 @@ def apply_delta(delta: dict[str, Any], state: State, clock: Clock) -> dict[str, 
     if delta["sequence"] > sequence:
         on_hand, revision = on_hand + delta["quantity"], revision + 1
         state.set(location_id, (on_hand, delta["sequence"], revision))
-    return {
-        "variant_id": delta["variant_id"],
-        "location_id": location_id,
-        "revision": revision,
-        "on_hand": on_hand,
-        "reserved": 0,
-        "held": 0,
-        "available_to_promise": max(0, on_hand),
-        "gapped": False,
-        "updated_at": delta["occurred_at"],
-    }
+    return snapshot_after(delta, on_hand, revision)
 
 
 def run(bootstrap: str, records: int, folder: Path, *, warm_up: int, guarantee: Any) -> str:

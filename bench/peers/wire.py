@@ -30,3 +30,18 @@ def encode_snapshot(snapshot: dict[str, Any]) -> bytes:
     out.write(SNAPSHOT_HEADER)
     fastavro.schemaless_writer(out, SNAPSHOT_SCHEMA, snapshot)
     return out.getvalue()
+
+
+def snapshot_after(delta: dict[str, Any], on_hand: int, revision: int) -> dict[str, Any]:
+    """What an item is after a delta, where nobody reserves."""
+    return {
+        "variant_id": delta["variant_id"],
+        "location_id": delta["location_id"],
+        "revision": revision,
+        "on_hand": on_hand,
+        "reserved": 0,
+        "held": 0,
+        "available_to_promise": max(0, on_hand),
+        "gapped": False,
+        "updated_at": delta["occurred_at"],
+    }

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from bench import stock_deltas
-from bench.harness import Positions, send
+from bench.harness import Positions, run_peer, send
 from bench.peers.clock import Clock
 from bench.peers.kafka_streams import GROUP, KafkaStreams
 from bench.peers.wire import HEADER_BYTES, SNAPSHOT_HEADER, SNAPSHOT_SCHEMA, decode_delta
@@ -29,27 +29,60 @@ def test_a_clock_starts_behind_the_warm_up():
 @pytest.mark.kafka
 @pytest.mark.timeout(600)  # Maven may have to bring its jars first
 def test_kafka_streams_says_of_every_delta_what_the_item_has_afterwards(start_broker, tmp_path):
-    world = World(locations=3, variants=50)
-    deltas = [*world.deltas(150, quantity=7), *world.deltas(2_850)]
-    bootstrap = start_broker().bootstrap
-    apply(stock_deltas.topology(), bootstrap)
-    send(bootstrap, deltas)
+    bootstrap, deltas = fed(start_broker)
     with (
         KafkaStreams(bootstrap, tmp_path) as peer,
         Positions(bootstrap, GROUP, "stock-deltas", stock_deltas.topology().partitions) as taken,
     ):
         taken.wait_for(len(deltas), peer)
+    assert Counter(said(bootstrap, len(deltas))) == after_each(deltas)
+
+
+@pytest.mark.parametrize(
+    ("module", "guarantee"),
+    [
+        ("bench.peers.faust_table", ()),
+        ("bench.peers.quix", ("at-least-once",)),
+        ("bench.peers.quix", ("exactly-once",)),
+    ],
+)
+def test_so_do_the_others(start_broker, tmp_path, module, guarantee):
+    bootstrap, deltas = fed(start_broker)
+    run_peer(module, bootstrap, str(len(deltas)), "500", str(tmp_path), *guarantee)
+    found = said(bootstrap, len(deltas), forwards_headers="quix" in module)  # as it does unless told otherwise
+    assert Counter(found) == after_each(deltas)
+
+
+def fed(start_broker):
+    """A broker of its own with deltas, of which some items have many."""
+    world = World(locations=3, variants=50)
+    deltas = [*world.deltas(150, quantity=7), *world.deltas(2_850)]
+    bootstrap = start_broker().bootstrap
+    apply(stock_deltas.topology(), bootstrap)
+    send(bootstrap, deltas)
+    return bootstrap, deltas
+
+
+def after_each(deltas):
+    """(variant, location, revision, on hand) after each delta, counted here."""
     stock, wanted = Counter(), Counter()
     for delta in (decode_delta(message.value) for message in deltas):
         item = delta["variant_id"], delta["location_id"]
         stock[item] += delta["quantity"]
         wanted[*item, delta["sequence"], stock[item]] += 1
-    assert Counter(said(bootstrap, len(deltas))) == wanted
+    return wanted
 
 
-def said(bootstrap, count):
+def said(bootstrap, count, *, forwards_headers=False):
     """(variant, location, revision, on hand) of every committed snapshot; one more would show as well."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "checker", "auto.offset.reset": "earliest"})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "checker",
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+        }
+    )
     consumer.subscribe(["stock-snapshots"])
     found = []
     while len(found) < count or (late := consumer.consume(1, 1.0)):
@@ -57,6 +90,6 @@ def said(bootstrap, count):
     consumer.close()
     for message in found:
         assert message.value().startswith(SNAPSHOT_HEADER)
-        assert message.headers() is None
+        assert forwards_headers or message.headers() is None
         snapshot = fastavro.schemaless_reader(io.BytesIO(message.value()[HEADER_BYTES:]), SNAPSHOT_SCHEMA, None)
         yield snapshot["variant_id"], snapshot["location_id"], snapshot["revision"], snapshot["on_hand"]

@@ -22,6 +22,8 @@ KNOWN = {
     "item_bytes_each": 120.0,
     "order_rows_each": 0.0,
     "order_bytes_each": 0.0,
+    "kept_rows_each": 0.0,
+    "kept_bytes_each": 0.0,
 }
 COSTS = {
     "worker_deltas": {"worker_s": 0.02, "partition_s": 0.004, "transactions": 0.002, "deltas": 25e-6},
@@ -116,9 +118,18 @@ def test_what_would_do_does():
         assert load["cores"] <= layout["workers"] * sizing.BUSY_SHARE + 0.01
         assert layout["partitions"] % sizing.PRODUCTION_PARTITIONS == 0
         assert layout["partitions"] >= layout["workers"]
+        assert load["rows"] <= layout["partitions"] * KNOWN["restored_rows_per_s"] * sizing.RESTORE_S
         assert deltas <= layout["partitions"] * load["bulk_per_partition"] * 1.001
         assert load["log_mb_per_s"] <= layout["brokers"] * KNOWN["log_mb_per_s"] * sizing.BUSY_SHARE + 0.01
         assert load["transactions_per_s"] <= layout["brokers"] * KNOWN["transactions_per_s"] * sizing.BUSY_SHARE + 0.01
+
+
+def test_rows_alone_may_ask_for_partitions():
+    plenty = {**KNOWN, "kept_rows_each": 2.0}
+    found = sizing.size(1_000, 10, FORMULAS, plenty)
+    kept = 1_000 / sizing.PEAK * sizing.DAY_S * 400
+    assert found["load"]["rows"] == pytest.approx(2.0 * kept, rel=0.01)
+    assert found["layout"]["partitions"] >= 2.0 * kept / (KNOWN["restored_rows_per_s"] * sizing.RESTORE_S)
 
 
 def test_more_orders_and_deltas_take_more_of_everything():
