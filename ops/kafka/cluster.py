@@ -22,6 +22,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from fsn.children import HOST, Child
+from ops.kafka.gate import Gate
 from ops.kafka.jars import KafkaError, class_path, java
 
 LOGGING: Final = Path(__file__).with_name("log4j2.properties")
@@ -47,10 +48,11 @@ _BRIEF: Final = "-XX:TieredStopAtLevel=1"
 
 
 class Place(NamedTuple):
-    """Where a broker runs: its address, and the command that brings a program there."""
+    """Where a broker runs: its address, the command that brings a program there, and the gate through which it speaks."""
 
     host: str = HOST
     entry: tuple[str, ...] = ()
+    gate: Gate | None = None
 
 
 class Broker(Child):
@@ -65,18 +67,18 @@ class Broker(Child):
         self.node_id = node_id
         self.folder = folder
         self.port, self.controller_port = ports
-        self.host, self._entry = place
+        self.host, self._entry, self.gate = place
         self._cluster = cluster
 
     @property
     def address(self) -> str:
-        """`host:port` of this broker."""
-        return f"{self.host}:{self.port}"
+        """`host:port` at which this broker is reached."""
+        return _through(self.gate, self.host, self.port)
 
-    @property
-    def controller_address(self) -> str:
-        """`host:port` of its controller."""
-        return f"{self.host}:{self.controller_port}"
+    def controller_as_seen_by(self, other: "Broker") -> str:
+        """`host:port` at which another broker reaches its controller, through either's gate."""
+        gate = None if other is self else self.gate or other.gate
+        return _through(gate, self.host, self.controller_port)
 
     def start(self) -> None:
         """Start it; `Cluster.wait_until_ready` says when it serves."""
@@ -113,9 +115,9 @@ class Broker(Child):
         return {
             "process.roles": "broker,controller",
             "node.id": self.node_id,
-            "controller.quorum.voters": ",".join(f"{one.node_id}@{one.controller_address}" for one in brokers),
+            "controller.quorum.voters": ",".join(f"{one.node_id}@{one.controller_as_seen_by(self)}" for one in brokers),
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{self.controller_address}",
+            "listeners": f"PLAINTEXT://{self.host}:{self.port},CONTROLLER://{self.host}:{self.controller_port}",
             "advertised.listeners": f"PLAINTEXT://{self.address}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
@@ -263,3 +265,7 @@ def _free_ports() -> Iterator[int]:
             probe.bind((HOST, port))
             yield port
     raise KafkaError(f"no port between {FIRST_PORT} and {LAST_PORT} is free")
+
+
+def _through(gate: Gate | None, host: str, port: int) -> str:
+    return f"{host}:{port}" if gate is None else f"{HOST}:{gate.port_for(host, port)}"
