@@ -26,7 +26,7 @@ CONTENDERS: Final = {
     "fsn": ("**FSN**: signatures, sequences, reservations, snapshots", "exactly once"),
     "quix_at_least_once": ("Quix Streams, state and output", "at least once"),
     "quix_exactly_once": ("Quix Streams, state and output", "exactly once"),
-    "faust_table": ("plain Faust, agent and rocksdict table, no output", "at least once"),
+    "faust_table": ("plain Faust, agent, rocksdict table and output", "at least once"),
     "kafka_streams_exactly_once": ("Kafka Streams on the JVM, RocksDB state and output", "exactly once"),
     "limit": ("limit: librdkafka consume, fastavro decode, dict update", "none"),
 }
