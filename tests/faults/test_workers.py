@@ -29,9 +29,11 @@ def a_zombie_comes_back(battle):
     zombie, others = battle.mark(name), battle.mark(*(other for other in battle.workers if other != name))
     battle.workers[name].freeze()
     battle.tell(f"freeze {name}")
-    time.sleep(FROZEN_S)
-    battle.wait_for_word(others, "ready after")
-    battle.workers[name].thaw()
+    try:
+        time.sleep(FROZEN_S)
+        battle.wait_for_word(others, "ready after")
+    finally:
+        battle.workers[name].thaw()
     battle.tell(f"thaw {name}")
     battle.wait_for_word(zombie, "fenced:", "no longer ours", "local member_id was not recognized")
 
@@ -95,10 +97,12 @@ def the_disk_is_full(battle):
     worker, mark = battle.workers[name], battle.mark(name)
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (DISK_BYTES, resource.RLIM_INFINITY))
     battle.tell(f"the disk of {name} is full")
-    time.sleep(DISK_FULL_S)
-    battle.wait_for_word(mark, "cannot write")
-    assert worker.is_alive, battle.story(f"{name} has died of a full disk: {worker.said()}")
-    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    try:
+        time.sleep(DISK_FULL_S)
+        battle.wait_for_word(mark, "cannot write")
+        assert worker.is_alive, battle.story(f"{name} has died of a full disk: {worker.said()}")
+    finally:
+        resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     battle.tell(f"{name} has room again")
 
 
