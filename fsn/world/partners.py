@@ -178,7 +178,17 @@ class Partners:
         if draw < REJECTED_SHARE + PARTIAL_SHARE and sum(items.values()) > 1:
             number = max(items, key=lambda each: (items[each], each))
             return {number: 1 if work.offered.partials else items[number]}
-        return {}
+        return self._missing(work)
+
+    def _missing(self, work: Work) -> dict[int, int]:
+        """Units by item that lie on no shelf: the offer has crossed with the damage that the feed tells of."""
+        missing: dict[int, int] = {}
+        for number, units in work.open.items():
+            shelf = work.shelves[number]
+            there = max(0, shelf.book - shelf.picked)
+            if there < units:
+                missing[number] = units - there if work.offered.partials else units
+        return missing
 
     def _breaks(self, work: Work) -> bool:
         """All of an item turns out to be broken: the feed says so, and the partner waits to be asked no more."""

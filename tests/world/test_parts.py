@@ -18,6 +18,8 @@ from processors.carriers.redaction import redact
 from processors.carriers.registry import parse
 from schemas.codec import Codec
 from schemas.errors import SchemaError
+from schemas.records.assignments import AssignmentOffered, AssignmentRejected
+from schemas.records.routing import PlanLine
 from schemas.topology import TopologyError
 from streams.partitioner import Partitioner
 
@@ -158,3 +160,23 @@ def test_the_clock_of_a_topology_can_be_replaced(tmp_path):
         load_topology(tmp_path / "t.yaml", clock="external")
     with pytest.raises(TopologyError, match="--file"):
         load_topology(tmp_path / "none.yaml")
+
+
+def test_what_is_on_no_shelf_any_more_is_not_shipped():
+    """An offer that crosses with the damage of everything there."""
+    world = World(3, orders=20, deltas=400, hours=4)
+    while world.agenda.now < START_AT + 30 * MINUTE_MS:
+        world.advance()
+    order = next(one for one in world.orders if one.routable)
+    line = order.placed.lines[0]
+    shelf = next(one for one in world.shelves.all if one.variant_id == line.variant_id and one.book)
+    lines = (PlanLine(line.line_no, line.variant_id, 1),)
+    at, location = world.agenda.now, shelf.location_id
+    world.shelves.delta(shelf, -shelf.book, "damage")
+    world.hear(
+        AssignmentOffered("asg-1", order.placed.order_id, location, "acme|gls_de", "standard", lines, False, at), at
+    )
+    told = []
+    while world.agenda.now < at + 6 * 60 * MINUTE_MS:
+        told += [world.codec.decode(one.value) for one in world.advance().messages if one.topic == "partner-responses"]
+    assert [type(one) for one in told if one.assignment_id == "asg-1"] == [AssignmentRejected]
