@@ -98,8 +98,6 @@ def _channel(topology: Topology, topic: TopicSpec, records: dict[str, SchemaVers
 def _described(topology: Topology, topic: TopicSpec) -> str:
     """Key, signature, size and life of a topic in a few sentences."""
     said = [f"Keyed by {topic.key}."]
-    if topic.partitioned_by is not None:
-        said.append(f"Partitioned by {topic.partitioned_by}, not by the key.")
     if topic.signed == "required":
         said.append("Every record must be signed.")
     said.append(f"A value has at most {topic.max_record_bytes:,} bytes.")

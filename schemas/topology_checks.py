@@ -95,19 +95,8 @@ def _check_topic(topology: Topology, topic: TopicSpec, places: Places) -> None:
     _check_roles(topology, topic, places)
     if topic.bulk and topic.name not in topology.source_topics:
         places.report((*path, "bulk"), "no stage reads it, so nothing waits for it; remove `bulk`")
-    if topic.partitioned_by is not None:
-        _check_partitioned_by(topology, topic, places)
     if topic.name == CHANGELOG and topic.cleanup != "compact":
         places.report(path, "rows would be lost by age; add `cleanup: compact`")
-
-
-def _check_partitioned_by(topology: Topology, topic: TopicSpec, places: Places) -> None:
-    """Task p writes such a topic's partition p: it must be there, and nobody may look for a record by its key's."""
-    path: Place = ("topics", topic.name, "partitioned_by")
-    if topic.name in topology.source_topics or topic.name in ENGINE_TOPICS or topic.broadcast:
-        places.report(path, "only what stages emit and none reads may lie elsewhere than by its key; remove it")
-    elif topic.partitions != topology.partitions:
-        places.report(path, f"needs {topology.partitions} partitions, one a task; remove its own count")
 
 
 def _check_roles(topology: Topology, topic: TopicSpec, places: Places) -> None:

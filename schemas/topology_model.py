@@ -58,9 +58,6 @@ class TopicSpec(Frozen):
     """Names of the record types it may carry."""
 
     partitions: Positive
-    partitioned_by: str | None = None
-    """By what else than its key, in a word: a record goes to the partition of the task that writes it."""
-
     retention_days: RetentionDays
     max_record_bytes: Positive
     cleanup: Literal["delete", "compact"] = "delete"

@@ -21,7 +21,9 @@ from streams.store import parse_timer_key, timer_key
 
 CACHED_ROWS_MAX: Final = 10_000
 """Clean rows kept decoded per table; past it the older half is forgotten."""
+
 TIMERS_PER_TICK: Final = 2_000
+
 MISSING: Final = object()
 
 
@@ -83,7 +85,6 @@ class UnitOfWork:
         self._occasion: object = None
         self._cause: Cause | None = None
         self._envelopes = Envelopes(topology.app, codec.registry)
-        self._own = frozenset(name for name, spec in topology.topics.items() if spec.partitioned_by is not None)
         self._events = frozenset(name for name, spec in topology.topics.items() if spec.carries_events)
         self._encode = codec.encode
         self._store = store
@@ -137,12 +138,11 @@ class UnitOfWork:
         self.put(table, key, ABSENT)
 
     def emit(self, topic: str, key: str, record: Record) -> None:
-        """Send a record to the partition of its key, or where the topic says so to the task's own."""
+        """Send a record to the partition of its key."""
         value, raw_key = self._encode(record), key.encode()
         headers, around = self.envelope(topic, record)
         self.check_size(topic, len(value) + len(raw_key) + around)
-        own = self._raw.partition if topic in self._own else None
-        self.outputs.append(Output(topic, raw_key, value, self.event_at, own, headers))
+        self.outputs.append(Output(topic, raw_key, value, self.event_at, None, headers))
 
     def broadcast(self, topic: str, key: str, record: Record) -> None:
         """Send a record to every partition of a broadcast topic."""

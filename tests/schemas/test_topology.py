@@ -101,10 +101,6 @@ def test_the_model_is_frozen():
 
 
 WRONG = [
-    # places
-    ("bulk: true", "partitioned_by: feed", "topology.yaml:7: topics.stock-deltas.partitioned_by: only what stages emit and none reads may lie elsewhere than by its key; remove it"),
-    ("key: row,", "key: row, partitioned_by: table,", "topology.yaml:14: topics.changelog.partitioned_by: only what stages emit"),
-    ("[RoutingDecision]", "[RoutingDecision], partitioned_by: order, partitions: 5", "topology.yaml:11: topics.routing-decisions.partitioned_by: needs 4 partitions, one a task; remove its own count"),
     # YAML and keys
     ("app: shop", "app: [shop", r"topology.yaml:2: while parsing a flow sequence \(from line 1\), expected ',' or ']', but got ':'; mend the YAML"),
     ("clock: leader", "clock: 'leader", r"topology.yaml:25: while scanning a quoted scalar \(from line 3\), found unexpected end of stream; mend the YAML"),
