@@ -12,6 +12,9 @@ SEED ?= 1
 SOAK_MINUTES ?= 20
 KAFKA_TESTS := tests/e2e tests/bench -m "broker or kafka"
 
+# One process per core; the tests of a file share its broker and stay together. make test ARGS="-n0 --pdb" for one process.
+TEST_PROCESSES := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 BIN := .venv/bin
 READY := .venv/.fsn-$(shell cksum < requirements.lock | tr ' ' '-')
 
@@ -30,10 +33,10 @@ run: $(READY)  ## broker and worker, kept running for live use
 	$(BIN)/fsn run $(ARGS)
 
 test: $(READY)  ## all tests that need nothing but this folder
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q $(TEST_PROCESSES) $(ARGS)
 
 coverage: $(READY)  ## the processors' own tests take every branch of theirs
-	$(BIN)/python -m pytest -q --cov --cov-fail-under=100 tests/processors $(ARGS)
+	$(BIN)/python -m pytest -q $(TEST_PROCESSES) --cov --cov-fail-under=100 tests/processors $(ARGS)
 
 test-kafka: $(READY)  ## the end-to-end tests against a real Apache Kafka
 	$(BIN)/python -m pytest -q --kafka $(KAFKA_TESTS) $(ARGS)

@@ -68,7 +68,8 @@ def demo(
             schema_registry="",  # the report reads by the bundled ids, and an empty folder needs nobody else's
         )
         console.print(
-            f"broker {brokers} · worker log {worker.log_path} · metrics http://127.0.0.1:{worker.web_port}/metrics"
+            f"broker {brokers} · worker log {worker.log_path} · metrics http://127.0.0.1:{worker.web_port}/metrics",
+            soft_wrap=True,  # a path or an address in two lines cannot be copied
         )
         with BrokerFeeder(world, topology, {"bootstrap.servers": brokers, "log_level": 2}) as feeder:
             _feed(world, feeder, worker=worker, console=console)
