@@ -49,7 +49,18 @@ REFERENCE_DATA: Final = (
 class Network:
     """All reference data in force at one version. Read-only."""
 
-    __slots__ = ("accounts", "cache", "feeds", "locations", "merchants", "partners", "rule_sets", "variants", "version")
+    __slots__ = (
+        "accounts",
+        "cache",
+        "feeds",
+        "locations",
+        "merchants",
+        "partners",
+        "rule_sets",
+        "variants",
+        "variants_cache",
+        "version",
+    )
 
     def __init__(self, version: int = -1) -> None:
         self.version = version
@@ -62,6 +73,8 @@ class Network:
         self.rule_sets: dict[str, RuleSet] = {}
         self.cache: dict[Any, Any] = {}
         """Values derived from this version alone (never from an order), kept by those who derive them."""
+        self.variants_cache: dict[Any, Any] = {}
+        """Values derived from the variants alone: kept for as many versions as these do not change."""
 
     def rules_of(self, merchant_id: str) -> RuleSet:
         """The rule set a merchant's orders are routed under; the defaults when none is published."""
@@ -84,6 +97,7 @@ def fold(network: Network, records: Iterable[tuple[int, Record]]) -> Network:
     folded = Network(network.version)
     for name in ("merchants", "partners", "locations", "feeds", "variants", "accounts", "rule_sets"):
         setattr(folded, name, dict(getattr(network, name)))
+    folded.variants_cache = network.variants_cache
     for offset, record in records:
         _apply(folded, record)
         folded.version = offset
@@ -115,6 +129,7 @@ def _apply(network: Network, record: Any) -> None:
             network.feeds[record.feed_id] = record
         case VariantDefined():
             network.variants[record.variant_id] = record
+            network.variants_cache = {}
         case CarrierAccountDefined():
             network.accounts[record.account_id] = record
         case RuleSetPublished():

@@ -1,6 +1,7 @@
 """The table of contents: every stage, in the order in which an order flows.
 
   reference  feed status and location load, as every partition knows them
+  mapping    what every partner's SKUs mean
   stock      the single writer of an item: deltas, counts, reservations, waiting orders
   orders     asks, routes, reserves, decides, hands over
   location   the partner's inbox: slots, acceptance, expiry, feed freshness
@@ -17,6 +18,7 @@ from typing import Final
 from processors import finance, reference
 from processors.ledger import stage as ledger
 from processors.location import stage as location
+from processors.mapping import stage as mapping
 from processors.network import Network, fold
 from processors.orders import stage as orders
 from processors.step import Stage
@@ -25,6 +27,7 @@ from processors.tracking import stage as tracking
 
 STAGES: Final[tuple[Stage, ...]] = (
     reference.STAGE,
+    mapping.STAGE,
     stock.STAGE,
     orders.STAGE,
     location.STAGE,

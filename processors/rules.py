@@ -100,6 +100,12 @@ class Rules(msgspec.Struct, frozen=True):
     """How often a parked order looks whether rules or heartbeats have changed that could help it."""
     park_expiry_ms: Positive = 8 * HOUR_MS
 
+    # Mapping.
+    auto_accept_confidence_e6: Annotated[int, msgspec.Meta(ge=0, le=MILLION)] | None = None
+    """A suggestion this likely is taken without a person; None: never."""
+    mapping_look_ms: Positive = 15 * MINUTE_MS
+    """How often an unmapped SKU looks whether other reference data knows it."""
+
     # Reservations and events.
     hold_ms: Positive = 5_000
     """How long freed units are held for a woken order."""

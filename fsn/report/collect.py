@@ -16,7 +16,7 @@ import msgspec
 from fsn.report.alerts import AlertFindings, OperationFindings, check_alerts, check_operations
 from fsn.report.conservation import Conserved, Fold, check_conserved, feeds_of
 from fsn.report.deadletters import LetterFindings, check_letters, positions_of
-from fsn.report.decisions import DecisionFindings, check_decisions
+from fsn.report.decisions import DecisionFindings, check_decisions, meanings_of
 from fsn.report.explain import choose
 from fsn.report.findings import Checked, Fault
 from fsn.report.freshness import FreshnessFindings, check_freshness, limits_of
@@ -126,7 +126,9 @@ def examine(
     orders = _taken(log, "orders", topology, dead)
     placed = {read.fields["order_id"] for read in orders if read.type == "OrderPlaced"}
     decided, audits = log.records("routing-decisions"), log.records("routing-audits")
-    decisions = check_decisions(orders, decided, log.records("order-status"), stock.granted)
+    decisions = check_decisions(
+        orders, decided, log.records("order-status"), stock.granted, meanings_of(log.records("mappings"))
+    )
     silences = () if truth is None else truth.silences
     freshness = check_freshness(audits, decided, limits=limits_of(network), silences=silences)
     example = choose(decided, audits)

@@ -3,7 +3,7 @@
 In: the records of `orders` that were taken, `routing-decisions`, `order-status`, and what each reservation was granted.
 Out: where each order stands (routed, split, waiting, unmapped, expired, review, cancelled). As faults: an order of
 which nothing is known (lost), two decisions of one attempt (duplicated), a decision that does not name the one before
-it, a plan that does not cover the order's lines exactly, a plan that stands on units nobody granted, and a cancel that
+it, a plan that does not cover the order's lines exactly (of a line that names a SKU: what an alias of it meant), a plan that stands on units nobody granted, and a cancel that
 was never answered.
 
 An order stands where it was last told to stand: a decision and a status both carry the attempt they speak of.
@@ -21,11 +21,18 @@ CANCEL_ANSWERS: Final = ("cancelled", "cancel_refused")
 NAMED_STATES: Final = ("waiting", "unmapped", "expired", "review", "cancelled")
 
 
+Line = tuple[str | None, int, str]
+"""(variant_id, quantity, the SKU that stands for a variant)"""
+
+Meanings = Mapping[str, set[tuple[str, int]]]
+"""By SKU (tenant | namespace | sku): every (variant, units in one of it) that it ever meant."""
+
+
 class Order(msgspec.Struct):
     """What was said of one order, in the order of its partition."""
 
-    lines: dict[int, tuple[str | None, int]]
-    """(variant_id, quantity) by line number."""
+    lines: dict[int, Line]
+    """By line number."""
     placed_at: int = 0
     cancelled: bool = False
     decisions: list[Read] = []
@@ -60,6 +67,7 @@ def check_decisions(
     decisions: Iterable[Read],
     statuses: Iterable[Read],
     granted: Mapping[tuple[str, str], int],
+    meanings: Meanings,
 ) -> DecisionFindings:
     """Hold what was decided against what was sent.
 
@@ -77,7 +85,7 @@ def check_decisions(
         states.append(state)
         faults += _one_decision(order_id, order)
         for decision in order.decisions:
-            faults += _covers(order_id, order, decision.fields)
+            faults += _covers(order_id, order, decision.fields, meanings)
             faults += _granted(order_id, decision.fields, granted)
         if state == "lost":
             faults.append(Fault("no order is lost", order_id, "neither a decision nor a status tells of it", lost=1))
@@ -111,7 +119,7 @@ def _placed(orders: Iterable[Read], faults: list[Fault]) -> dict[str, Order]:
             cancelled.append(fields["order_id"])
         if read.type != "OrderPlaced":
             continue
-        lines = {line["line_no"]: (line["variant_id"], line["quantity"]) for line in fields["lines"]}
+        lines = {line["line_no"]: _line(line, fields["order_id"]) for line in fields["lines"]}
         order = known.setdefault(fields["order_id"], Order(lines, read.timestamp))
         if order.lines != lines:
             detail = "was taken twice with different lines"
@@ -173,17 +181,39 @@ def _one_decision(order_id: str, order: Order) -> Iterator[Fault]:
         before = fields
 
 
-def _covers(order_id: str, order: Order, decision: dict[str, Any]) -> Iterator[Fault]:
+def meanings_of(changes: Iterable[Read]) -> Meanings:
+    """What each SKU meant, from `mappings`."""
+    meant: dict[str, set[tuple[str, int]]] = {}
+    for read in changes:
+        if read.fields["variant_id"] is not None:
+            meaning = read.fields["variant_id"], read.fields["units_per_pack"]
+            meant.setdefault(read.fields["alias_id"], set()).add(meaning)
+    return meant
+
+
+def _line(line: dict[str, Any], order_id: str) -> Line:
+    namespace, sku = line.get("namespace"), (line.get("sku") or "").strip()
+    if namespace == "gtin":
+        sku = sku.zfill(14)
+    return line["variant_id"], line["quantity"], f"{order_id.partition('|')[0]}|{namespace}|{sku}"
+
+
+def _covers(order_id: str, order: Order, decision: dict[str, Any], meanings: Meanings) -> Iterator[Fault]:
     """A plan's units are the order's units, line by line."""
     planned: dict[int, int] = {}
+    wanted = {number: quantity for number, (_, quantity, _) in order.lines.items()}
     for part in decision["plan"]["parts"]:
         for line in part["lines"]:
             number = line["line_no"]
             planned[number] = planned.get(number, 0) + line["quantity"]
-            if line["quantity"] < 1 or order.lines.get(number, (None, 0))[0] != line["variant_id"]:
+            variant_id, packs, sku = order.lines.get(number, (None, 0, ""))
+            if variant_id is None:  # a line in two parts has one meaning in both
+                for meant, units in meanings.get(sku, ()):
+                    if meant == line["variant_id"]:
+                        variant_id, wanted[number] = meant, packs * units
+            if line["quantity"] < 1 or variant_id != line["variant_id"]:
                 detail = f"{decision['decision_id']} plans {line['quantity']} of {line['variant_id']} as line {number}"
                 yield Fault("a plan covers its order", order_id, detail)
-    wanted = {number: quantity for number, (_, quantity) in order.lines.items()}
     if planned != wanted:
         detail = f"{decision['decision_id']} plans {_units(planned)}, the order wants {_units(wanted)}"
         yield Fault("a plan covers its order", order_id, detail)

@@ -47,6 +47,8 @@ class Order(msgspec.Struct):
     waiting: list[tuple[Any, tuple[Any, ...]]] = []
     """What they would have done meanwhile."""
     ended: bool = False
+    sent_lines: tuple[OrderLine, ...] = ()
+    """Its lines as the merchant's system writes them, where it names goods by SKUs."""
     last_event_at: int = 0
     """When the last of its parcels, bills and records is due."""
 
@@ -59,6 +61,11 @@ class Order(msgspec.Struct):
     def units(self) -> int:
         """Units ordered."""
         return sum(line.quantity for line in self.placed.lines)
+
+    @property
+    def sent(self) -> OrderPlaced:
+        """The record that places it."""
+        return msgspec.structs.replace(self.placed, lines=self.sent_lines) if self.sent_lines else self.placed
 
     @property
     def is_complete(self) -> bool:
@@ -109,7 +116,10 @@ class Customers:
             return _spoiled(order, lines=(msgspec.structs.replace(lines[0], quantity=FAR_FROM_ALL), *lines[1:]))
         if draw < 0.020:
             unmapped = msgspec.structs.replace(
-                lines[0], variant_id=None, namespace=merchant.merchant_id, sku=f"NEW-{at % 100_000}"
+                lines[0],
+                variant_id=None,
+                namespace=f"merchant:{merchant.merchant_id.partition('|')[2]}",
+                sku=f"NEW-{at % 100_000}",
             )
             return _spoiled(order, lines=(unmapped, *lines[1:]))
         return order

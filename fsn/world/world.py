@@ -29,9 +29,11 @@ from fsn.world.orders import Customers, Order
 from fsn.world.parcels import Parcels
 from fsn.world.partners import Partners
 from fsn.world.shelves import HEARTBEAT_MS, Shelf, Shelves
+from fsn.world.skus import name_by_skus
 from fsn.world.truth import Truth
 from schemas.codec import Codec
 from schemas.records.base import Record
+from schemas.records.mapping import AliasDefined
 
 START_AT: Final = 1_773_705_600_000
 """2026-03-17 00:00 UTC, a Tuesday."""
@@ -123,6 +125,7 @@ class World:
         self._quiet_since = start_at
         self._plan_feeds(deltas)
         self._plan_orders()
+        self._plan_aliases()
         self._plan_noise(round((orders + deltas) * NOISE_SHARE))
 
     # the simulation ---------------------------------------------------------------------------------------------
@@ -206,6 +209,12 @@ class World:
                 self.agenda.plan(order.cancel_at, self._cancel, order)
         self.agenda.plan(self.give_up_at, self._give_up)
 
+    def _plan_aliases(self) -> None:
+        random = Random(f"skus|{self.seed}")
+        for alias in name_by_skus(self.orders, self.network, random, open_at=self.start_at + STOCKING_MS):
+            record = AliasDefined(alias.alias_id, alias.variant_id, 1, 1, alias.merchant_id, alias.at)
+            self.agenda.plan(alias.at, self.post.send, "aliases", alias.alias_id, record, alias.merchant_id)
+
     def _plan_noise(self, count: int) -> None:
         noise = Noise(
             self.network, self.agenda, self.post, self.truth, orders=self.orders, shelves=self.shelves.all,
@@ -217,7 +226,7 @@ class World:
         self.agenda.plan((first_at + self.day_ends_at) // 2, noise.huge)
 
     def _place(self, order: Order) -> None:
-        message = self.post.send("orders", order.order_id, order.placed, order.placed.merchant_id)
+        message = self.post.send("orders", order.order_id, order.sent, order.placed.merchant_id)
         self.truth.orders_placed.append(order.order_id)
         self.truth.units_ordered += order.units
         if order.is_repeated:

@@ -7,6 +7,7 @@ CURRENCY_INVALID. A line that names a SKU instead of a variant is no error: it w
 
 from collections.abc import Iterator
 
+from processors.aliases import problem_of
 from processors.money import currency_problem
 from processors.reasons import Reason
 from processors.senders import require_sender
@@ -76,6 +77,10 @@ def _invalid(record: OrderPlaced) -> Iterator[str]:
         yield f"total_minor is {record.total_minor}: at least 0 is needed"
     if record.cost_ceiling_minor is not None and record.cost_ceiling_minor < 0:
         yield f"cost_ceiling_minor is {record.cost_ceiling_minor}: at least 0 is needed, or null"
+    for line in record.lines:
+        problem = None if line.variant_id or not line.sku else problem_of(line.namespace or "", line.sku)
+        if problem is not None:
+            yield f"line {line.line_no}: {problem}"
     numbers = [line.line_no for line in record.lines]
     if len(set(numbers)) < len(numbers):
         yield f"lines are numbered {numbers}: number each line once"

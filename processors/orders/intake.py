@@ -1,8 +1,8 @@
 """Intake: an order enters the network, once.
 
 In: OrderPlaced. Out: the order's row, ReferenceLinked for its own and its marketplace's number (at once, for money
-may move before a decision stands), and its first attempt; for a line without variant OrderParked `unmapped` and
-ReviewItem UNMAPPED_LINE: such an order never routes. The same order again changes nothing. Refused: what `checks`
+may move before a decision stands), and its first attempt; for a line without variant OrderParked `unmapped` and a
+question what its SKU means: until that is answered the order never routes. The same order again changes nothing. Refused: what `checks`
 refuses, and ORDER_DIFFERS, an order placed before with other content. A cancel that came first is applied first.
 """
 
@@ -10,13 +10,12 @@ import hashlib
 
 import msgspec
 
-from processors.orders.attempts import begin
 from processors.orders.cancelling import cancel
 from processors.orders.checks import check_order, require_order
 from processors.orders.keeping import keep
 from processors.orders.late import take_events, tell_unknown
-from processors.orders.parking import report, review
-from processors.orders.rows import Kept, Line, OrderRow, Phase, Placed, row_of
+from processors.orders.mapping import line_of, start
+from processors.orders.rows import Kept, OrderRow, Phase, Placed, row_of
 from processors.orders.shipping import close
 from processors.reasons import Reason
 from processors.step import ABSENT, Context, Refused
@@ -42,17 +41,8 @@ def placed(record: OrderPlaced, ctx: Context) -> None:
     _link_references(record, ctx)
     row = _apply_kept(row, ctx)
     if not row.cancelled:
-        row = _start(row, record, ctx)
+        row = start(row, ctx)
     keep(row, ctx)
-
-
-def _start(row: OrderRow, record: OrderPlaced, ctx: Context) -> OrderRow:
-    unmapped = [line for line in record.lines if line.variant_id is None]
-    if not unmapped:
-        return begin(row, ctx)
-    lines = ", ".join(f"line {line.line_no}: {line.namespace} {line.sku}" for line in unmapped)
-    report(row, "unmapped", lines, ctx)
-    return review(row, "UNMAPPED_LINE", f"no variant is known for {lines}", ctx)
 
 
 def _placed(record: OrderPlaced, digest: bytes) -> Placed:
@@ -61,7 +51,7 @@ def _placed(record: OrderPlaced, digest: bytes) -> Placed:
         digest=digest,
         merchant_id=record.merchant_id,
         channel=record.channel,
-        lines=tuple(Line(line.line_no, line.variant_id, line.quantity) for line in record.lines),
+        lines=tuple(line_of(line, record.order_id) for line in record.lines),
         currency=record.currency,
         country=record.country,
         postcode_area=record.postcode_area,

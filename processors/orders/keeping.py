@@ -53,6 +53,8 @@ def again_due(row: OrderRow, rules: Rules) -> int:
     due = [part_due(part, rules) for part in row.parts]
     if row.effort is not None:
         due.append(row.effort.asked_at + patience_ms(row.effort.repeats, rules))
+    if row.phase is Phase.UNMAPPED and row.mapping_asked_at:
+        due.append(row.mapping_asked_at + patience_ms(row.mapping_repeats, rules))
     return min((at for at in due if at), default=0)
 
 

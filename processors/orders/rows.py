@@ -34,11 +34,12 @@ REVOKE: Final = "revoked"
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
-    """One ordered line; variant_id is None while it is unmapped."""
+    """One ordered line; variant_id is None, and quantity counts packs, while the SKU that alias_id names is unmapped."""
 
     line_no: int
     variant_id: str | None
     quantity: int
+    alias_id: str = ""
 
 
 class Placed(msgspec.Struct, frozen=True, array_like=True):
@@ -172,7 +173,7 @@ class OrderRow(msgspec.Struct, frozen=True, array_like=True):
     attempt: the last one started; decision_id: of the decision in force; grants: what `parts` stand on
     parking: kept while a retry runs; cancelled: nothing is routed any more; refusals: who refused the cancel
     review: kind of the open review item; again_at, retry_at, forget_at, close_at: timers that are set (0: none)
-    looking: the timer `orders.look` is set
+    looking: the timer `orders.look` is set; mapping_asked_at, mapping_repeats: of the last question what a SKU means
     """
 
     placed: Placed
@@ -196,6 +197,8 @@ class OrderRow(msgspec.Struct, frozen=True, array_like=True):
     forget_at: int = 0
     close_at: int = 0
     looking: bool = False
+    mapping_asked_at: int = 0
+    mapping_repeats: int = 0
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):

@@ -9,6 +9,7 @@ The life of an order. Left of each arrow: the phase; on it: what moves the order
 all open units, *fall back* begins with the next tier of locations, or parks when there is none:
 
     OrderPlaced   ──a line has no variant──────────────► UNMAPPED
+    UNMAPPED      ──the last LineMapped───────► begin
                   ──else────────────────────► begin
     begin         ──one variant is open──────────────────► ROUTING
                   ──several are──────────────────────────► ASKING
@@ -36,7 +37,7 @@ all open units, *fall back* begins with the next tier of locations, or parks whe
 
 A phase tells where the order's *open* units stand, those in no part of the decision in force. Parts that stand are
 accepted, shipped, withdrawn or freed in every phase; REVIEW ends the search, not the parts. OrderClosed is a mark
-that changes no phase. The modules: `checks intake late` let an order in; `attempts planning` begin, plan, reserve and
+that changes no phase. The modules: `checks intake late mapping` let an order in; `attempts planning` begin, plan, reserve and
 fall back; `asking reserving` take the stock tasks' answers; `locking` publishes; `assigning cancelling shipping` take
 the locations'; `freeing` gives units back; `parking waking` wait and try again; `holdings` knows which reservation
 each unit stands on; `keeping` writes the row and sets its timers.
@@ -50,6 +51,7 @@ from processors.orders.cancelling import cancelled, refused, revocation_asked, w
 from processors.orders.intake import placed
 from processors.orders.keeping import forget
 from processors.orders.late import overdue
+from processors.orders.mapping import mapped
 from processors.orders.reserving import denied, granted, noted
 from processors.orders.rows import ORDERS, PENDING
 from processors.orders.shipping import close_itself, closed, shipped, tracked
@@ -64,6 +66,7 @@ from schemas.records.assignments import (
     AssignmentWithdrawn,
     Shipped,
 )
+from schemas.records.mapping import LineMapped
 from schemas.records.orders import OrderCancelled, OrderClosed, OrderPlaced
 from schemas.records.reservations import (
     ReservationConsumed,
@@ -102,6 +105,7 @@ STAGE: Final = Stage(
             AssignmentWithdrawalRefused: refused,
             Shipped: shipped,
             Tracked: tracked,
+            LineMapped: mapped,
         },
     },
     timers={

@@ -134,6 +134,7 @@ class VariantDefined(Record):
     weight_g: weight of one unit in grams
     needs: capabilities a location must have (hazmat, cold_chain, oversize, battery)
     retired: true once it is no longer sold
+    names: what else it is called: the manufacturer's number, article numbers; an unknown SKU is compared with them
     """
 
     variant_id: str
@@ -145,6 +146,7 @@ class VariantDefined(Record):
     weight_g: Int32
     needs: tuple[str, ...]
     retired: bool = False
+    names: tuple[str, ...] = ()
 
 
 class CarrierAccountDefined(Record):

@@ -4,7 +4,7 @@
 entity they are about.
 """
 
-from schemas.records.base import Int32, Record
+from schemas.records.base import Int32, Part, Record
 
 
 class FeedHeartbeat(Record):
@@ -77,15 +77,27 @@ class OperationalAlert(Record):
     raised_at: int
 
 
+class ReviewCandidate(Part):
+    """One answer a person may choose.
+
+    entity_id: what it would be: a variant_id
+    confidence_e6: how likely it is, in millionths
+    """
+
+    entity_id: str
+    confidence_e6: Int32
+
+
 class ReviewItem(Record):
     """A person has to decide.
 
     review_id: derived from (kind, entity)
     entity_id: what it is about
-    kind: UNMAPPED_LINE, COUNT_WANTED, UNROUTABLE, REROUTES_EXHAUSTED, UNKNOWN_CARRIER_CODE, UNLINKED_REFERENCE …
+    kind: SKU_SUGGESTED, SKU_AMBIGUOUS, SKU_UNKNOWN, COUNT_WANTED, UNROUTABLE, REROUTES_EXHAUSTED, UNKNOWN_CARRIER_CODE …
     detail: in words
     status: open or resolved
     raised_at: the task's time
+    candidates: the likeliest answers, the best first, where there are some
     """
 
     review_id: str
@@ -94,3 +106,4 @@ class ReviewItem(Record):
     detail: str
     status: str
     raised_at: int
+    candidates: tuple[ReviewCandidate, ...] = ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fsn.report.decisions import check_decisions
+from fsn.report.decisions import check_decisions, meanings_of
 from tests.report.making import BERLIN, ORDER, PARIS, SHOE, SOCK, broken, reads
 
 LINES = ((1, SHOE, 2), (2, SOCK, 1))
@@ -42,10 +42,44 @@ def grants(attempt=1, shoe=2, sock=1, location_id=BERLIN):
     }
 
 
-def check(orders=(placed(),), decisions=(), statuses=(), granted=None):
+def check(orders=(placed(),), decisions=(), statuses=(), granted=None, meanings=None):
     return check_decisions(
-        reads(*orders), reads(*decisions), reads(*statuses), grants() if granted is None else granted
+        reads(*orders),
+        reads(*decisions),
+        reads(*statuses),
+        grants() if granted is None else granted,
+        meanings or {},
     )
+
+
+def by_sku(packs, namespace="merchant:x", sku=" S-1 "):
+    line = {"line_no": 1, "variant_id": None, "namespace": namespace, "sku": sku, "quantity": packs}
+    return "OrderPlaced", {"order_id": ORDER, "lines": [line]}
+
+
+def alias(alias_id, variant_id, units=1):
+    return "AliasChanged", {"alias_id": alias_id, "variant_id": variant_id, "units_per_pack": units}
+
+
+TENANT = ORDER.partition("|")[0]
+
+
+@pytest.mark.parametrize(
+    ("sent", "changes", "covered"),
+    [
+        (by_sku(2), [alias(f"{TENANT}|merchant:x|S-1", SHOE)], True),
+        (by_sku(1), [alias(f"{TENANT}|merchant:x|S-1", SHOE, 2)], True),
+        (by_sku(2), [alias(f"{TENANT}|merchant:x|S-1", SHOE), alias(f"{TENANT}|merchant:x|S-1", SOCK)], True),
+        (by_sku(2, "gtin", "96385074"), [alias(f"{TENANT}|gtin|00000096385074", SHOE)], True),
+        (by_sku(2), [], False),
+        (by_sku(2), [alias(f"{TENANT}|merchant:x|S-1", None)], False),
+        (by_sku(2), [alias(f"{TENANT}|merchant:x|S-1", SOCK)], False),
+        (by_sku(1), [alias(f"{TENANT}|merchant:x|S-1", SHOE)], False),
+    ],
+)
+def test_a_line_that_names_a_sku_is_covered_by_what_that_meant(sent, changes, covered):
+    found = check([sent], [decided(part((1, SHOE, 2)))], meanings=meanings_of(reads(*changes)))
+    assert (broken(found.checked) == []) is covered
 
 
 SECOND = decided(part(*LINES, attempt=2), attempt=2, supersedes=f"rd_{ORDER}_1")

@@ -48,12 +48,12 @@ MINUTE_MS = 60_000
 class Task:
     """All stages in one partition: what one of them says, the others hear at once, in order."""
 
-    def __init__(self, **rules):
+    def __init__(self, *, stages=(), **rules):
         in_force = network(rules=msgspec.structs.replace(RULES, **rules))
         for place in PLACES:
             feed = FeedDefined(f"{place}|feed", "acme|partner", place, "none", "none")
             in_force.feeds[feed.feed_id] = feed
-        self.desk = Bench(REFERENCE, STOCK, ORDERS, LOCATION, network=in_force, now_at=T0)
+        self.desk = Bench(REFERENCE, *stages, STOCK, ORDERS, LOCATION, network=in_force, now_at=T0)
         self.offers: dict[str, AssignmentOffered] = {}
         self.published: list[tuple[str, object]] = []
         self.stocked = 0
@@ -74,7 +74,7 @@ class Task:
             self.published.append((topic, record))
             if isinstance(record, AssignmentOffered):
                 self.offers[record.assignment_id] = record
-            if topic in ("stock-requests", "stock-offers", "location-requests", "order-events"):
+            if topic in ("stock-requests", "stock-offers", "location-requests", "order-events", "mapping-requests"):
                 assert self.desk.send(topic, key, record) is None, (topic, record)
 
     def tick(self, after_ms):

@@ -1,0 +1,65 @@
+"""Rows of the mapping stage: what each SKU means, and who waits to hear it."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from processors.mapping.catalogue import Candidate
+from processors.step import Table
+
+
+class Source(StrEnum):
+    """How an alias came to its variant."""
+
+    DEFINED = "defined"
+    GTIN = "gtin"
+    AUTO = "auto"
+
+
+class Alias(msgspec.Struct, frozen=True, array_like=True):
+    """A SKU that is known. variant_id is None once it is retired; locked: an order was told this version."""
+
+    variant_id: str | None
+    units_per_pack: int
+    version: int
+    source: Source
+    confidence_e6: int
+    author: str
+    locked: bool = False
+
+
+class Unmapped(msgspec.Struct, frozen=True, array_like=True):
+    """A SKU that nobody has mapped yet.
+
+    asked: how many orders wait (their rows are numbered from 0); kind: of the open review item
+    network_version: of the reference data in which the candidates were looked up; look_at: when they are again
+    """
+
+    kind: str
+    candidates: tuple[Candidate, ...]
+    asked: int
+    network_version: int
+    look_at: int
+
+
+class Asker(msgspec.Struct, frozen=True, array_like=True):
+    """An order that waits for a SKU."""
+
+    alias_id: str
+    order_id: str
+    merchant_id: str
+
+
+def _alias_of(key: str, row: Asker | None) -> tuple[str, ...]:  # noqa: ARG001 - a SKU may hold any separator
+    return () if row is None else (row.alias_id,)
+
+
+ALIASES: Final = Table("aliases", Alias)
+"""By alias_id."""
+
+UNMAPPED: Final = Table("unmapped", Unmapped)
+"""By alias_id."""
+
+ASKERS: Final = Table("mapping_askers", Asker, owners=_alias_of)
+"""By alias_id # number, first come first; and by alias_id @ order_id, so that an order waits once."""
