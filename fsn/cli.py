@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "fsn.demo",
     "dlq": "fsn.deadletters",
     "generate": "fsn.generate",
+    "mapping": "fsn.mapping",
     "run": "fsn.run",
     "schemas": "fsn.schemas",
     "topology": "fsn.topology",

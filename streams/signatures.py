@@ -91,6 +91,11 @@ class KeyRing:
             return None
         return known[0] if hmac.compare_digest(known[1].of(topic, key, value), signature) else None
 
+    def key_of(self, owner: str) -> str | None:
+        """The id of the owner's key, the last of several; None when it has none."""
+        found = [key_id for key_id, (known, _) in self._keys.items() if known == owner]
+        return found[-1].decode() if found else None
+
     def sign(self, key_id: str, topic: str, key: bytes, value: bytes) -> list[tuple[str, bytes]]:
         """Headers that prove who wrote the record."""
         _, mac = self._keys[key_id.encode()]

@@ -1,0 +1,142 @@
+"""`fsn mapping`: a file of aliases, one alias, what waits, what was said; before a worker that maps and routes."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from fsn.aliases import AliasError, read_file
+from fsn.declaration import load_topology
+from fsn.mapping import app
+from fsn.processes import WorkerProcess
+from fsn.world.world import World
+from schemas.records.mapping import AliasDefined
+from streams.admin import apply
+from streams.signatures import KeyRing
+from tests.e2e.workers import CODEC, producer, read_committed, wait_until
+
+TOPOLOGY = Path(__file__).parents[2] / "topology.yaml"
+HEADER = "namespace,sku,variant_id,units_per_pack,version\n"
+
+
+def aliases(tmp_path, text):
+    path = tmp_path / "aliases.csv"
+    path.write_text(text, "utf-8")
+    return read_file(path, "acme", author="ann", at=7)
+
+
+def test_a_file_is_read_whole(tmp_path):
+    found = aliases(
+        tmp_path,
+        f"\N{BYTE ORDER MARK}{HEADER}merchant:nord,DRL-200,acme|drill,6,2\n"
+        'gtin,4006381333931,acme|saw,,\nmerchant:nord,"A,1",,1,3\n',
+    )
+    assert found == [
+        AliasDefined("acme|merchant:nord|DRL-200", "acme|drill", 6, 2, "ann", 7),
+        AliasDefined("acme|gtin|04006381333931", "acme|saw", 1, 1, "ann", 7),
+        AliasDefined("acme|merchant:nord|A,1", None, 1, 3, "ann", 7),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("namespace,sku\n", "has no column variant_id"),
+        ("namespace,sku,variant_id,color\n", "a column 'color' that means nothing"),
+        (f"{HEADER}shop:nord,A,acme|a,1,1\n", "line 2: namespace 'shop:nord' is none of"),
+        (f"{HEADER}gtin,4006381333932,acme|a,1,1\n", "line 2: '4006381333932' is no GTIN"),
+        (f"{HEADER}merchant:n,A,acme|a,0,1\n", "line 2: units_per_pack is '0'"),
+        (f"{HEADER}merchant:n,A,acme|a,1,x\n", "line 2: version is 'x'"),
+        (f"{HEADER}merchant:n,A,acme|a,99999999999,1\n", "line 2: units_per_pack is '99999999999'"),
+        (f"{HEADER}merchant:n,A\n", "line 2: it has not as many fields"),
+        (f"{HEADER}merchant:n,A,acme|a,1,1,surplus\n", "line 2: it has not as many fields"),
+        (f"{HEADER}merchant:n,A,acme|a,1,1\nmerchant:n,A,acme|b,1,1\n", "line 3: acme|merchant:n|A stands in line 2"),
+        (f'{HEADER}merchant:n,"A,acme|a,1,1\n', "is no CSV file"),
+        (HEADER + "shop:x,A,acme|a,1,1\n" * 25, "and 5 more"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_by_line(tmp_path, text, problem):
+    with pytest.raises(AliasError, match=r"nothing was sent|CSV|first line") as raised:
+        aliases(tmp_path, text)
+    assert problem in str(raised.value)
+
+
+def test_a_file_that_is_not_there_or_no_text(tmp_path):
+    with pytest.raises(AliasError, match="cannot be read"):
+        read_file(tmp_path / "none.csv", "acme", author="", at=0)
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(AliasError, match="no CSV file in UTF-8"):
+        read_file(tmp_path / "bytes.csv", "acme", author="", at=0)
+
+
+class Desk:
+    def __init__(self, brokers, keys):
+        self.brokers, self.keys = brokers, keys
+
+    def __call__(self, *arguments, fails=False):
+        env = {"FSN_BROKERS": self.brokers, "FSN_KEYS": str(self.keys), "COLUMNS": "200"}
+        result = CliRunner().invoke(app, list(arguments), env=env)
+        assert (result.exit_code != 0) is fails, result.output
+        return str(result.exception) if fails else result.output
+
+    def records(self, topic):
+        return [CODEC.decode(message.value()) for message in read_committed(self.brokers, topic) if message.value()]
+
+
+@pytest.fixture
+def desk(start_broker, tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("FSN_")]:
+        monkeypatch.delenv(name)
+    brokers = start_broker().bootstrap
+    apply(load_topology(), brokers)
+    return Desk(brokers, tmp_path / "keys.json")
+
+
+@pytest.mark.timeout(240)
+def test_an_order_waits_for_its_alias_and_goes_on(desk, tmp_path):
+    world = World(3, orders=2, deltas=100, hours=3)
+    world.keys.write(desk.keys)
+    client = producer(desk.brokers)
+    for entity_id, record in world.network.keyed():
+        client.produce("network", CODEC.encode(record), entity_id, 0)
+    client.flush(30)
+    tenant = world.keys.owners[0]
+    placed = next(order.placed for order in world.orders)
+    merchant = placed.merchant_id.partition("|")[2]
+    variant = world.network.variants[0]
+    line = msgspec.structs.replace(placed.lines[0], variant_id=None, namespace=f"merchant:{merchant}", sku="NEW-1")
+    order = msgspec.structs.replace(placed, lines=(line,), fixed_location_id=None)
+    value = CODEC.encode(order)
+    ring = KeyRing.load(desk.keys)
+    headers = ring.sign(ring.key_of(placed.merchant_id), "orders", order.order_id.encode(), value)
+    client.produce("orders", value, order.order_id, headers=headers)
+    client.flush(30)
+    alias_id = f"{tenant}|merchant:{merchant}|NEW-1"
+    worker = WorkerProcess(
+        topology=TOPOLOGY,
+        log_path=tmp_path / "worker.log",
+        brokers=desk.brokers,
+        state_dir=tmp_path / "state",
+        keys=desk.keys,
+    )
+    with worker:
+        wait_until(lambda: alias_id in desk("queue"))
+        assert "is not known" in desk("define", alias_id, f"{tenant}|nothing", fails=True)
+        desk("define", alias_id, variant.variant_id, "--author", "ann")
+        wait_until(lambda: "ann" in desk("show", alias_id))
+        assert "0 SKUs wait" in desk("queue")
+        wait_until(lambda: [one for one in desk.records("order-status") if one.status == "waiting"])
+        path = tmp_path / "many.csv"
+        rows = "".join(f"merchant:{merchant},M-{number},{variant.variant_id},1,1\n" for number in range(2_500))
+        path.write_text(HEADER + rows, "utf-8")
+        assert "2,500 aliases sent" in desk("import", str(path), "--tenant", tenant)
+        assert "2,500 aliases sent" in desk("import", str(path), "--tenant", tenant)
+        wait_until(lambda: len(desk.records("mappings")) >= 2_501)
+        assert len(desk.records("mappings")) == 2_501
+        assert desk.records("dead-letters") == []
+        assert "no key of acme|nobody" in desk(
+            "import", str(path), "--tenant", tenant, "--signer", "acme|nobody", fails=True
+        )
+        assert "was never defined" in desk("show", f"{tenant}|gtin|1", fails=True)
