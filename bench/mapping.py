@@ -95,7 +95,7 @@ def measure(seed: int) -> dict[str, float]:
     aliases = [f"acme|merchant:nord|{one.names[0]}" for one in goods]
     known = Alias("acme|var", 1, 1, Source.DEFINED, 1_000_000, "ann", locked=True)
     desk = Desk(dict.fromkeys(aliases, known))
-    asks = [MappingAsked(random.choice(aliases), f"acme|web|{number}", "acme|nord") for number in range(EXACT)]
+    asks = [MappingAsked(random.choice(aliases), "order", f"acme|web|{number}", "acme|nord") for number in range(EXACT)]
     exact = timed(lambda number: asked(asks[number], desk), EXACT)  # type: ignore[arg-type]
     return {
         "exact_p50_us": exact[0],

@@ -176,7 +176,7 @@ def _stock(
     fold.grants(offers)
     del offers
     # All of their records, for a record that was refused still moves those behind it in the order of processing.
-    topics = {topic: log.records(topic) for topic in ("stock-deltas", "stock-requests")}
+    topics = {topic: log.records(topic) for topic in ("stock-deltas", "mapped-stock", "stock-requests")}
     for partition in range(topology.partitions):
         part = {topic: [read for read in reads if read.partition == partition] for topic, reads in topics.items()}
         for topic, read in history.walk(partition, part):

@@ -32,7 +32,7 @@ OTHER_NUMBERS_E6: Final = 890_000
 WORTH_SHOWING_E6: Final = 350_000
 SHOWN_MAX: Final = 5
 
-POSTINGS_MAX: Final = 12_000
+POSTINGS_MAX: Final = 6_000
 COMPARED_MAX: Final = 64
 
 _RUNS = re.compile(r"[a-z]+|[0-9]+")

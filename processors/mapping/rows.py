@@ -1,4 +1,4 @@
-"""Rows of the mapping stage: what each SKU means, and who waits to hear it."""
+"""Rows of the mapping stage: what each SKU means, who waits to hear it, and what feeds report under SKUs of their own."""
 
 from enum import StrEnum
 from typing import Final
@@ -51,6 +51,27 @@ class Asker(msgspec.Struct, frozen=True, array_like=True):
     merchant_id: str
 
 
+class Feeds(msgspec.Struct, frozen=True, array_like=True):
+    """The reports under this SKU, told whenever it changes: one for each of a partner's feeds that has it."""
+
+    report_ids: tuple[str, ...]
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True):
+    """A SKU as one feed reports it. variant_id is None while it is unmapped.
+
+    asked_at: when mapping was last asked; unmapped: reports that could not be taken; count_wanted: a count was asked for
+    """
+
+    alias_id: str
+    variant_id: str | None = None
+    units_per_pack: int = 1
+    version: int = 0
+    asked_at: int = 0
+    unmapped: int = 0
+    count_wanted: bool = False
+
+
 def _alias_of(key: str, row: Asker | None) -> tuple[str, ...]:  # noqa: ARG001 - a SKU may hold any separator
     return () if row is None else (row.alias_id,)
 
@@ -63,3 +84,9 @@ UNMAPPED: Final = Table("unmapped", Unmapped)
 
 ASKERS: Final = Table("mapping_askers", Asker, owners=_alias_of)
 """By alias_id # number, first come first; and by alias_id @ order_id, so that an order waits once."""
+
+FEEDS: Final = Table("mapping_feeds", Feeds)
+"""By alias_id."""
+
+REPORTS: Final = Table("stock_reports", Report)
+"""By report_id = feed_id | sku."""

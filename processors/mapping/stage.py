@@ -1,8 +1,9 @@
 """Mapping: any SKU becomes one variant, or waits until a person says which; nothing is routed unmapped.
 
 In: AliasDefined (`aliases`, from whoever owns the namespace, or the tenant's operators), MappingAsked
-(`mapping-requests`), the timer `mapping.look`. Out: LineMapped to every order that asked (`order-events`), AliasChanged
-(`mappings`), ReviewItem with the candidates for what nobody mapped yet (`review-queue`).
+(`mapping-requests`), the timer `mapping.look`; and what `reports` reads. Out: LineMapped to every order that asked
+(`order-events`), ReportMapped to every feed's reports under the SKU (`report-mappings`), AliasChanged (`mappings`), ReviewItem
+with the candidates for what nobody mapped yet (`review-queue`).
 
 An exact alias comes first, then the GTIN of a variant, then the resolver's candidates: one that is likely enough and
 well ahead is a suggestion, taken without a person where the merchant's rules allow it. While a SKU is unmapped, its
@@ -19,16 +20,19 @@ from typing import Final
 import msgspec
 
 from processors.aliases import alias_id_of, owner_of, parts_of, problem_of
+from processors.mapping import reports
 from processors.mapping.catalogue import Candidate, catalogue_of, is_suggestion
-from processors.mapping.rows import ALIASES, ASKERS, UNMAPPED, Alias, Asker, Source, Unmapped
+from processors.mapping.rows import ALIASES, ASKERS, FEEDS, REPORTS, UNMAPPED, Alias, Asker, Feeds, Source, Unmapped
 from processors.reasons import Reason
 from processors.rules import MILLION
 from processors.senders import require_sender
-from processors.step import ABSENT, Context, Gauge, Refused, Stage, stable_id
+from processors.step import ABSENT, Absent, Context, Gauge, Refused, Stage, stable_id
 from processors.tenants import shortest_kept_ms, tenant_of
-from schemas.records.mapping import AliasChanged, AliasDefined, LineMapped, MappingAsked
+from schemas.records.mapping import AliasChanged, AliasDefined, LineMapped, MappingAsked, ReportMapped
 from schemas.records.operations import ReviewCandidate, ReviewItem
+from schemas.records.stock import StockReported
 
+REPORT: Final = "report"
 SUGGESTED: Final = "SKU_SUGGESTED"
 AMBIGUOUS: Final = "SKU_AMBIGUOUS"
 UNKNOWN: Final = "SKU_UNKNOWN"
@@ -49,24 +53,40 @@ def defined(record: AliasDefined, ctx: Context) -> None:
 
 
 def asked(record: MappingAsked, ctx: Context) -> None:
-    """Tell an order what a SKU means, now or once it is known."""
+    """Tell an order, or a feed's reports, what a SKU means, now or once it is known."""
     alias_id = record.alias_id
-    asker = Asker(alias_id, record.order_id, record.merchant_id)
     alias = ctx.get(ALIASES, alias_id)
+    if alias is not ABSENT and alias.variant_id is not None and not alias.locked:
+        alias = msgspec.structs.replace(alias, locked=True)
+        ctx.put(ALIASES, alias_id, alias)
+    if record.asker == REPORT:
+        _asked_by_report(alias_id, record.asker_id, alias, ctx)
+    else:
+        _asked_by_order(Asker(alias_id, record.asker_id, record.merchant_id or ""), alias, ctx)
+
+
+def _asked_by_report(alias_id: str, report_id: str, alias: Alias | Absent, ctx: Context) -> None:
+    feeds = ctx.get(FEEDS, alias_id)
+    known = () if feeds is ABSENT else feeds.report_ids
+    if report_id not in known:
+        ctx.put(FEEDS, alias_id, Feeds((*known, report_id)))
+    if alias is not ABSENT:
+        _tell_report(report_id, alias_id, alias, ctx)
+    if alias is ABSENT or alias.variant_id is None:
+        _resolve(alias_id, _waiting(alias_id, ctx), None, ctx)
+
+
+def _asked_by_order(asker: Asker, alias: Alias | Absent, ctx: Context) -> None:
+    alias_id = asker.alias_id
     if alias is not ABSENT and alias.variant_id is not None:
-        if not alias.locked:
-            ctx.put(ALIASES, alias_id, msgspec.structs.replace(alias, locked=True))
-        _tell(asker, alias, ctx)
+        _tell(asker, alias, alias.variant_id, ctx)
         return
-    if ctx.get(ASKERS, f"{alias_id}@{record.order_id}") is not ABSENT:
-        return  # an order that asks again, for it has heard nothing; nor is there anything to hear
-    waiting = ctx.get(UNMAPPED, alias_id)
-    number = 0 if waiting is ABSENT else waiting.asked
-    ctx.put(ASKERS, f"{alias_id}#{number}", asker)
-    ctx.put(ASKERS, f"{alias_id}@{record.order_id}", asker)
-    if waiting is ABSENT:
-        waiting = Unmapped("", (), 0, -1, 0)
-    _resolve(alias_id, msgspec.structs.replace(waiting, asked=number + 1), asker, ctx)
+    if ctx.get(ASKERS, f"{alias_id}@{asker.order_id}") is not ABSENT:
+        return  # it asks again, for it has heard nothing; nor is there anything to hear
+    waiting = _waiting(alias_id, ctx)
+    ctx.put(ASKERS, f"{alias_id}#{waiting.asked}", asker)
+    ctx.put(ASKERS, f"{alias_id}@{asker.order_id}", asker)
+    _resolve(alias_id, msgspec.structs.replace(waiting, asked=waiting.asked + 1), asker, ctx)
 
 
 def look(alias_id: str, ctx: Context) -> None:
@@ -75,11 +95,15 @@ def look(alias_id: str, ctx: Context) -> None:
     if waiting is ABSENT or waiting.look_at > ctx.now_at:
         return
     first = ctx.get(ASKERS, f"{alias_id}#0")
-    if first is not ABSENT:
-        _resolve(alias_id, msgspec.structs.replace(waiting, look_at=0), first, ctx)
+    _resolve(alias_id, msgspec.structs.replace(waiting, look_at=0), None if first is ABSENT else first, ctx)
 
 
-def _resolve(alias_id: str, waiting: Unmapped, asker: Asker, ctx: Context) -> None:
+def _waiting(alias_id: str, ctx: Context) -> Unmapped:
+    waiting = ctx.get(UNMAPPED, alias_id)
+    return Unmapped("", (), 0, -1, 0) if waiting is ABSENT else waiting
+
+
+def _resolve(alias_id: str, waiting: Unmapped, asker: Asker | None, ctx: Context) -> None:
     """By GTIN, by rule, or by a person: the first of them that can. What somebody retired only a person brings back."""
     retired = ctx.get(ALIASES, alias_id) is not ABSENT
     tenant, _, sku = parts_of(alias_id)
@@ -97,8 +121,10 @@ def _resolve(alias_id: str, waiting: Unmapped, asker: Asker, ctx: Context) -> No
         ctx.wake(look_at, "mapping.look", alias_id)
         waiting = msgspec.structs.replace(waiting, look_at=look_at)
     ctx.put(UNMAPPED, alias_id, waiting)
+    if asker is None or waiting.kind != SUGGESTED or retired:
+        return
     accepted_from_e6 = ctx.network.rules_of(asker.merchant_id).rules.auto_accept_confidence_e6
-    if accepted_from_e6 is None or waiting.kind != SUGGESTED or retired:
+    if accepted_from_e6 is None:
         return
     best = waiting.candidates[0]
     if best.confidence_e6 >= accepted_from_e6:
@@ -107,24 +133,28 @@ def _resolve(alias_id: str, waiting: Unmapped, asker: Asker, ctx: Context) -> No
 
 def _put_into_force(alias_id: str, alias: Alias, ctx: Context) -> None:
     """Keep it, publish it, and end the waiting for it."""
-    waiting = ctx.get(UNMAPPED, alias_id)
-    if alias.variant_id is not None and waiting is not ABSENT:
+    waiting, variant_id = ctx.get(UNMAPPED, alias_id), alias.variant_id
+    if variant_id is not None and waiting is not ABSENT:
         alias = msgspec.structs.replace(alias, locked=True)
-        for number in range(waiting.asked):
-            asker = ctx.get(ASKERS, f"{alias_id}#{number}")
-            if asker is not ABSENT:
-                _tell(asker, alias, ctx)
-                ctx.delete(ASKERS, f"{alias_id}#{number}")
-                ctx.delete(ASKERS, f"{alias_id}@{asker.order_id}")
+        askers = (ctx.get(ASKERS, f"{alias_id}#{number}") for number in range(waiting.asked))
+        for number, asker in enumerate([asker for asker in askers if asker is not ABSENT]):
+            _tell(asker, alias, variant_id, ctx)
+            ctx.delete(ASKERS, f"{alias_id}#{number}")
+            ctx.delete(ASKERS, f"{alias_id}@{asker.order_id}")
         ctx.delete(UNMAPPED, alias_id)
         if waiting.look_at:
             ctx.unwake(waiting.look_at, "mapping.look", alias_id)
         if waiting.kind:
-            _review(alias_id, waiting, "resolved", f"{alias_id} means {alias.variant_id}", ctx)
+            _review(alias_id, waiting, "resolved", f"{alias_id} means {variant_id}", ctx)
+    feeds = ctx.get(FEEDS, alias_id)
+    if feeds is not ABSENT:
+        alias = msgspec.structs.replace(alias, locked=True)
+        for report_id in feeds.report_ids:
+            _tell_report(report_id, alias_id, alias, ctx)
     ctx.put(ALIASES, alias_id, alias)
     changed = AliasChanged(
         alias_id=alias_id,
-        variant_id=alias.variant_id,
+        variant_id=variant_id,
         units_per_pack=alias.units_per_pack,
         version=alias.version,
         source=alias.source.value,
@@ -135,10 +165,14 @@ def _put_into_force(alias_id: str, alias: Alias, ctx: Context) -> None:
     ctx.emit("mappings", alias_id, changed)
 
 
-def _tell(asker: Asker, alias: Alias, ctx: Context) -> None:
-    if alias.variant_id is not None:
-        told = LineMapped(asker.order_id, asker.alias_id, alias.variant_id, alias.units_per_pack, alias.version)
-        ctx.emit("order-events", asker.order_id, told)
+def _tell(asker: Asker, alias: Alias, variant_id: str, ctx: Context) -> None:
+    told = LineMapped(asker.order_id, asker.alias_id, variant_id, alias.units_per_pack, alias.version)
+    ctx.emit("order-events", asker.order_id, told)
+
+
+def _tell_report(report_id: str, alias_id: str, alias: Alias, ctx: Context) -> None:
+    told = ReportMapped(report_id, alias_id, alias.variant_id, alias.units_per_pack, alias.version)
+    ctx.emit("report-mappings", report_id, told)
 
 
 def _ask_a_person(alias_id: str, before: Unmapped, candidates: tuple[Candidate, ...], ctx: Context) -> Unmapped:
@@ -217,8 +251,13 @@ def _require_next(record: AliasDefined, known: Alias) -> None:
 
 STAGE: Final = Stage(
     name="mapping",
-    handlers={"aliases": {AliasDefined: defined}, "mapping-requests": {MappingAsked: asked}},
+    handlers={
+        "aliases": {AliasDefined: defined},
+        "mapping-requests": {MappingAsked: asked},
+        "stock-reports": {StockReported: reports.reported},
+        "report-mappings": {ReportMapped: reports.told},
+    },
     timers={"mapping.look": look},
-    tables=(ALIASES, UNMAPPED, ASKERS),
+    tables=(ALIASES, UNMAPPED, ASKERS, FEEDS, REPORTS),
     gauges={"orders_waiting_for_a_mapping": Gauge(UNMAPPED, lambda row: row.asked)},
 )

@@ -43,7 +43,7 @@ def ask_mapping(row: OrderRow, ctx: Context) -> None:
     """Ask for each SKU once."""
     placed = row.placed
     for alias_id in unmapped(row):
-        ctx.emit("mapping-requests", alias_id, MappingAsked(alias_id, placed.order_id, placed.merchant_id))
+        ctx.emit("mapping-requests", alias_id, MappingAsked(alias_id, "order", placed.order_id, placed.merchant_id))
 
 
 def mapped(record: LineMapped, ctx: Context) -> None:

@@ -1,6 +1,6 @@
 """Stock: the single writer of every item, one task per variant, so that nothing is ever oversold.
 
-In: what feeds report (`stock-deltas`) and what orders ask (`stock-requests`). Out: answers on `stock-offers`, every one
+In: what feeds report (`stock-deltas`, or `mapped-stock` where they knew no variant) and what orders ask (`stock-requests`). Out: answers on `stock-offers`, every one
 of them with the items after it; snapshots; alerts; questions for people. What each refuses stands in its own module:
 
     deltas, counts      what feeds report          sequences    is it new, is anything missing?
@@ -39,6 +39,7 @@ STAGE: Final = Stage(
     name="stock",
     handlers={
         "stock-deltas": {StockDelta: apply_delta, StockCount: apply_count},
+        "mapped-stock": {StockDelta: apply_delta, StockCount: apply_count},
         "stock-requests": {
             AskStock: ask,
             RouteStock: route_and_reserve,

@@ -50,16 +50,18 @@ class AliasChanged(Record):
 
 
 class MappingAsked(Record):
-    """order → mapping: which variant is this?
+    """order or feed → mapping: which variant is this?
 
     alias_id: tenant | namespace | sku
-    order_id: who asks
-    merchant_id: whose rules say what is resolved without a person
+    asker: order or report: an order is told once, a feed's reports whenever it changes
+    asker_id: the order_id, or the report_id (feed_id | sku)
+    merchant_id: whose rules say what is resolved without a person; null where no merchant asks
     """
 
     alias_id: str
-    order_id: str
-    merchant_id: str
+    asker: str
+    asker_id: str
+    merchant_id: str | None
 
 
 class LineMapped(Record):
@@ -75,5 +77,22 @@ class LineMapped(Record):
     order_id: str
     alias_id: str
     variant_id: str
+    units_per_pack: Int32
+    version: Int32
+
+
+class ReportMapped(Record):
+    """mapping → a feed's reports: this is the variant from now on.
+
+    report_id: feed_id | sku
+    alias_id: what was asked
+    variant_id: the variant; null once the alias is retired
+    units_per_pack: units of it in one of these
+    version: of the alias
+    """
+
+    report_id: str
+    alias_id: str
+    variant_id: str | None
     units_per_pack: Int32
     version: Int32

@@ -1,6 +1,7 @@
 """Stock: what feeds report, and what channels may promise.
 
-`stock-deltas` and `stock-snapshots` are keyed by variant_id. A feed's sequences belong to (feed, source SKU).
+`stock-deltas`, `mapped-stock` and `stock-snapshots` are keyed by variant_id, `stock-reports` by report_id = feed_id | sku.
+A feed's sequences belong to (feed, source SKU).
 """
 
 from schemas.records.base import Int32, Record
@@ -57,6 +58,33 @@ class StockCount(Record):
     sequence: int | None
     idempotency_key: str | None
     quantity: Int32
+    occurred_at: int
+
+
+class StockReported(Record):
+    """What a feed says of its own SKU, whose variant it does not know.
+
+    feed_id: the feed that reports it
+    location_id: where the stock lies
+    sku: the partner's own SKU
+    counted: true when quantity is an absolute count, false when it is a signed change
+    sequence: position within (feed, sku), or the last change a count includes; null when the feed has no sequences
+    idempotency_key: names the report when the feed has no sequences
+    quantity: packs, signed; at least 0 when counted
+    reason: of a change, as a StockDelta has it; empty when counted
+    reference: the order_id or assignment_id it belongs to, when the feed knows it
+    occurred_at: when the sender says so
+    """
+
+    feed_id: str
+    location_id: str
+    sku: str
+    counted: bool
+    sequence: int | None
+    idempotency_key: str | None
+    quantity: Int32
+    reason: str
+    reference: str | None
     occurred_at: int
 
 

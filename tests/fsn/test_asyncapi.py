@@ -109,7 +109,7 @@ def test_signed_topics_ask_for_headers_and_what_fsn_sends_has_them():
 def test_the_headers_of_what_a_worker_writes_are_those_described():
     unit = UnitOfWork(TOPOLOGY, (ENGINE_STAGE, *STAGES), Codec(), MemoryStore())
     unit.begin_record(Raw("orders", 0, 1, 1_700_000_000_000, b"k", b"v"))
-    unit.emit("review-queue", "acme|web|1", ReviewItem("id", "acme|web|1", "UNMAPPED_LINE", "why", "open", 1))
+    unit.emit("review-queue", "acme|web|1", ReviewItem("id", "acme|web|1", "SKU_UNKNOWN", "why", "open", 1))
     headers = {name: value.decode() for name, value in unit.outputs[0].headers}
     described = copy.deepcopy(DOCUMENT["channels"]["review-queue"]["messages"]["ReviewItem"]["headers"]["allOf"])
     schema = {"allOf": [resolve(described[0]["$ref"]), described[1]], "additionalProperties": True}

@@ -10,7 +10,7 @@ from schemas.records.orders import OrderClosed
 from tests.processors.harness import Bench
 
 KEY = "acme|web|1"
-REVIEW = ReviewItem("id", KEY, "UNMAPPED_LINE", "why", "open", 1)
+REVIEW = ReviewItem("id", KEY, "SKU_UNKNOWN", "why", "open", 1)
 CLOSED = OrderClosed(KEY, 1)
 LOAD = LocationLoadChanged("acme|loc_berlin", "2026-01-01", 1, 2, 3)
 ROWS = Table("rows", ReviewItem)

@@ -52,7 +52,7 @@ class Desk(Bench):
         return self.send("aliases", key or alias_id, record, signer)
 
     def ask(self, order_id, alias_id=SKU, merchant_id=MERCHANT):
-        self.send("mapping-requests", alias_id, MappingAsked(alias_id, order_id, merchant_id))
+        self.send("mapping-requests", alias_id, MappingAsked(alias_id, "order", order_id, merchant_id))
 
     def told(self):
         return [(one.order_id, one.variant_id, one.units_per_pack, one.version) for one in self.take("order-events")]
@@ -246,6 +246,13 @@ def test_a_timer_that_comes_late_does_nothing():
     desk.define()
     look(SKU, desk)
     assert before[SKU].look_at > desk.now_at
+
+
+def test_who_waits_belongs_to_the_sku():
+    desk = Desk()
+    desk.ask("acme|web|1")
+    assert {ASKERS.owners(key, row) for key, row in desk.rows[ASKERS.name].items()} == {(SKU,)}
+    assert ASKERS.owners(f"{SKU}#0", None) == ()
 
 
 class Asking(RuleBasedStateMachine):

@@ -39,7 +39,7 @@ def waiting(*lines):
 def test_an_unmapped_line_never_routes():
     desk = waiting(line(1), drill())
     assert row(desk).phase is Phase.UNMAPPED
-    assert asked(desk, MappingAsked) == [MappingAsked(DRILL, ORDER, MERCHANT)]
+    assert asked(desk, MappingAsked) == [MappingAsked(DRILL, "order", ORDER, MERCHANT)]
     assert [(one.status, one.reason) for one in asked(desk, OrderParked)] == [
         ("unmapped", "line 2: merchant:x DRILL-18V")
     ]
@@ -101,7 +101,7 @@ def test_what_is_unanswered_is_asked_again_with_doubling_patience():
         desk.tick(desk.now_at + (patience_ms << repeats) - 1)
         assert asked(desk, MappingAsked) == []
         desk.tick(desk.now_at + 1)
-        assert asked(desk, MappingAsked) == [MappingAsked(DRILL, ORDER, MERCHANT)]
+        assert asked(desk, MappingAsked) == [MappingAsked(DRILL, "order", ORDER, MERCHANT)]
 
 
 def test_a_cancelled_order_hears_no_answer():
