@@ -13,6 +13,7 @@ from fsn.mapping import app
 from fsn.processes import WorkerProcess
 from fsn.world.world import World
 from schemas.records.mapping import AliasDefined
+from schemas.records.stock import StockReported
 from streams.admin import apply
 from streams.signatures import KeyRing
 from tests.e2e.workers import CODEC, producer, read_committed, wait_until
@@ -84,6 +85,12 @@ class Desk:
     def records(self, topic):
         return [CODEC.decode(message.value()) for message in read_committed(self.brokers, topic) if message.value()]
 
+    def send(self, topic, key, record, owner):
+        """A record in its owner's name."""
+        ring, value, client = KeyRing.load(self.keys), CODEC.encode(record), producer(self.brokers)
+        client.produce(topic, value, key, headers=ring.sign(ring.key_of(owner), topic, key.encode(), value))
+        assert client.flush(30) == 0
+
 
 @pytest.fixture
 def desk(start_broker, tmp_path, monkeypatch):
@@ -94,49 +101,65 @@ def desk(start_broker, tmp_path, monkeypatch):
     return Desk(brokers, tmp_path / "keys.json")
 
 
-@pytest.mark.timeout(240)
-def test_an_order_waits_for_its_alias_and_goes_on(desk, tmp_path):
-    world = World(3, orders=2, deltas=100, hours=3)
-    world.keys.write(desk.keys)
+@pytest.fixture
+def world(desk):
+    made = World(3, orders=2, deltas=100, hours=3)
+    made.keys.write(desk.keys)
     client = producer(desk.brokers)
-    for entity_id, record in world.network.keyed():
+    for entity_id, record in made.network.keyed():
         client.produce("network", CODEC.encode(record), entity_id, 0)
-    client.flush(30)
-    tenant = world.keys.owners[0]
-    placed = next(order.placed for order in world.orders)
-    merchant = placed.merchant_id.partition("|")[2]
-    variant = world.network.variants[0]
-    line = msgspec.structs.replace(placed.lines[0], variant_id=None, namespace=f"merchant:{merchant}", sku="NEW-1")
-    order = msgspec.structs.replace(placed, lines=(line,), fixed_location_id=None)
-    value = CODEC.encode(order)
-    ring = KeyRing.load(desk.keys)
-    headers = ring.sign(ring.key_of(placed.merchant_id), "orders", order.order_id.encode(), value)
-    client.produce("orders", value, order.order_id, headers=headers)
-    client.flush(30)
-    alias_id = f"{tenant}|merchant:{merchant}|NEW-1"
-    worker = WorkerProcess(
+    assert client.flush(30) == 0
+    return made
+
+
+@pytest.fixture
+def worker(desk, world, tmp_path):
+    with WorkerProcess(
         topology=TOPOLOGY,
         log_path=tmp_path / "worker.log",
         brokers=desk.brokers,
         state_dir=tmp_path / "state",
         keys=desk.keys,
-    )
-    with worker:
-        wait_until(lambda: alias_id in desk("queue"))
-        assert "is not known" in desk("define", alias_id, f"{tenant}|nothing", fails=True)
-        desk("define", alias_id, variant.variant_id, "--author", "ann")
-        wait_until(lambda: "ann" in desk("show", alias_id))
-        assert "0 SKUs wait" in desk("queue")
-        wait_until(lambda: [one for one in desk.records("order-status") if one.status == "waiting"])
-        path = tmp_path / "many.csv"
-        rows = "".join(f"merchant:{merchant},M-{number},{variant.variant_id},1,1\n" for number in range(2_500))
-        path.write_text(HEADER + rows, "utf-8")
-        assert "2,500 aliases sent" in desk("import", str(path), "--tenant", tenant)
-        assert "2,500 aliases sent" in desk("import", str(path), "--tenant", tenant)
-        wait_until(lambda: len(desk.records("mappings")) >= 2_501)
-        assert len(desk.records("mappings")) == 2_501
-        assert desk.records("dead-letters") == []
-        assert "no key of acme|nobody" in desk(
-            "import", str(path), "--tenant", tenant, "--signer", "acme|nobody", fails=True
-        )
-        assert "was never defined" in desk("show", f"{tenant}|gtin|1", fails=True)
+    ) as running:
+        running.wait_until_ready()
+        yield running
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("worker")
+def test_orders_and_reports_wait_for_their_aliases_and_go_on(desk, world, tmp_path):
+    tenant, variant_id = world.keys.owners[0], world.network.variants[0].variant_id
+    placed = world.orders[0].placed
+    merchant = placed.merchant_id.partition("|")[2]
+    line = msgspec.structs.replace(placed.lines[0], variant_id=None, namespace=f"merchant:{merchant}", sku="NEW-1")
+    order = msgspec.structs.replace(placed, lines=(line,), fixed_location_id=None)
+    desk.send("orders", order.order_id, order, placed.merchant_id)
+    feed = next(feed for feed in world.network.feeds if feed.sequences == "monotonic")
+    first = StockReported(feed.feed_id, feed.location_id, "OWN-1", False, 1, None, 3, "receipt", None, 1)
+    desk.send("stock-reports", f"{feed.feed_id}|OWN-1", first, feed.partner_id)
+
+    ours = f"{tenant}|merchant:{merchant}|NEW-1"
+    theirs = f"{tenant}|partner:{feed.partner_id.partition('|')[2]}|OWN-1"
+    wait_until(lambda: all(alias_id in desk("queue") for alias_id in (ours, theirs)))
+    assert "is not known" in desk("define", ours, f"{tenant}|nothing", fails=True)
+    desk("define", ours, variant_id, "--author", "ann")
+    desk("define", theirs, variant_id, "--units", "4")
+    wait_until(lambda: "ann" in desk("show", ours))
+    assert "0 SKUs wait" in desk("queue")
+    wait_until(lambda: [one for one in desk.records("order-status") if one.status == "waiting"])
+    wait_until(lambda: any(one.kind == "COUNT_WANTED" for one in desk.records("review-queue")))
+    count = msgspec.structs.replace(first, counted=True, sequence=2, quantity=5, reason="")
+    desk.send("stock-reports", f"{feed.feed_id}|OWN-1", count, feed.partner_id)
+    wait_until(lambda: any(one.on_hand == 20 for one in desk.records("stock-snapshots")))
+
+    path = tmp_path / "many.csv"
+    rows = "".join(f"merchant:{merchant},M-{number},{variant_id},1,1\n" for number in range(2_500))
+    path.write_text(HEADER + rows, "utf-8")
+    assert "2,500 aliases sent" in desk("import", str(path), "--tenant", tenant)
+    assert "2,500 aliases sent" in desk("import", str(path), "--tenant", tenant)
+    wait_until(lambda: len(desk.records("mappings")) >= 2_502)
+    assert len(desk.records("mappings")) == 2_502
+    assert desk.records("dead-letters") == []
+    stranger = ("import", str(path), "--tenant", tenant, "--signer", "acme|nobody")
+    assert "no key of acme|nobody" in desk(*stranger, fails=True)
+    assert "was never defined" in desk("show", f"{tenant}|gtin|1", fails=True)
