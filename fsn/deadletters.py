@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fsn.terminal import literal, plain, utc
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -62,17 +64,17 @@ def list_letters(
         open_counts[letter.reason] += found.key not in done
         size = f"{len(letter.value or b''):,}"
         state = "replayed" if found.key in done else "open"
-        newest.append((found.key, _time(letter.timestamp), letter.reason, size, state, plain(letter.detail)))
+        newest.append((found.key, utc(letter.timestamp), letter.reason, size, state, plain(letter.detail)))
     letters.check_topics(wanted, topics)
     console = _console()
     if newest:
         shown = Table("position", "time (UTC)", "reason", "bytes", "state", "detail", title="dead letters")
         for row in newest:
-            shown.add_row(*map(_literal, row))
+            shown.add_row(*map(literal, row))
         console.print(shown)
     by_reason = Table("reason", "letters", "open", title=f"{sum(counts.values())} dead letters by reason")
     for name, count in counts.most_common():
-        by_reason.add_row(_literal(name), str(count), str(open_counts[name]))
+        by_reason.add_row(literal(name), str(count), str(open_counts[name]))
     console.print(by_reason)
 
 
@@ -91,7 +93,7 @@ def show(
     key, value = letters.opened(found)
     for name, text in (
         ("position", found.key),
-        ("time", f"{_time(letter.timestamp)} UTC"),
+        ("time", f"{utc(letter.timestamp)} UTC"),
         ("reason", letter.reason),
         ("detail", letter.detail),
         ("state", "replayed" if found.key in letters.replayed() else "open"),
@@ -141,11 +143,6 @@ def replay(
         raise typer.Exit(1)
 
 
-def plain(text: str) -> str:
-    """Text of strangers without what a terminal would obey: control characters show as their codes."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
-
-
 def _open(brokers: str | None, file: Path) -> "Letters":
     from fsn.letters import Letters
     from schemas.topology import load
@@ -158,12 +155,6 @@ def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
-
-
-def _literal(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(plain(text))
 
 
 def _line(console: "Console", name: str, text: str) -> None:
@@ -184,12 +175,3 @@ def _text(content: bytes | None, *, whole: bool) -> str:
 def _head(text: str, characters: int, *, whole: bool) -> str:
     more = len(text) - characters
     return text if whole or more <= 0 else f"{text[:characters]}\n…: {more:,} characters more (--whole shows them)"
-
-
-def _time(epoch_ms: int) -> str:
-    from datetime import UTC, datetime
-
-    try:
-        return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, ValueError, OSError):  # a sender may claim any timestamp
-        return f"{epoch_ms} ms"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fsn.declaration import DEFAULT_FILE, File
+from fsn.terminal import literal, plain, utc
 
 if TYPE_CHECKING:
     from fsn.aliases import AliasDesk
@@ -80,7 +81,7 @@ def define(
     alias = AliasDefined(alias_id, variant_id, units, version, author, _now())
     refuse(desk.unknown_variants([alias]), alias_id)
     desk.send([alias], signer=signer or tenant, on_sent=lambda _: None)
-    typer.echo(f"{_plain(alias_id)} version {version}: {_plain(variant_id or 'nothing')}")
+    typer.echo(f"{plain(alias_id)} version {version}: {plain(variant_id or 'nothing')}")
 
 
 @app.command()
@@ -88,14 +89,13 @@ def queue(*, brokers: Brokers = None, file: File = DEFAULT_FILE) -> None:
     """Show the SKUs that wait for a person, and what each could mean."""
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     items = _open(brokers, file).queue()
     shown = Table("alias", "kind", "since (UTC)", "candidates", title=f"{len(items)} SKUs wait for a person")
     for item in items:
         candidates = ", ".join(f"{one.entity_id} {one.confidence_e6 / 1_000_000:.2f}" for one in item.candidates)
-        row = (item.entity_id, item.kind.removeprefix("SKU_").lower(), _time(item.raised_at), candidates or "none")
-        shown.add_row(*(Text(_plain(cell)) for cell in row))
+        row = (item.entity_id, item.kind.removeprefix("SKU_").lower(), utc(item.raised_at), candidates or "none")
+        shown.add_row(*map(literal, row))
     Console().print(shown)
 
 
@@ -109,19 +109,18 @@ def show(
     """Show every version of an alias."""
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from fsn.aliases import AliasError
 
     versions = _open(brokers, file).history(alias_id)
     if not versions:
-        raise AliasError(f"{_plain(alias_id)} was never defined: `fsn mapping queue` shows what waits")
-    shown = Table("version", "means", "units", "source", "confidence", "author", "since (UTC)", title=_plain(alias_id))
+        raise AliasError(f"{plain(alias_id)} was never defined: `fsn mapping queue` shows what waits")
+    shown = Table("version", "means", "units", "source", "confidence", "author", "since (UTC)", title=literal(alias_id))
     for one in versions:
         confidence = f"{one.confidence_e6 / 1_000_000:.2f}"
         meaning = one.variant_id or "nothing (retired)"
         row = (str(one.version), meaning, str(one.units_per_pack), one.source, confidence, one.author)
-        shown.add_row(*(Text(_plain(cell)) for cell in (*row, _time(one.changed_at))))
+        shown.add_row(*map(literal, (*row, utc(one.changed_at))))
     Console().print(shown)
 
 
@@ -135,12 +134,3 @@ def _open(brokers: str | None, file: Path) -> "AliasDesk":
 
 def _now() -> int:
     return int(time.time() * 1000)
-
-
-def _time(at: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at / 1000))
-
-
-def _plain(text: str) -> str:
-    """What strangers wrote, without anything that could command a terminal."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

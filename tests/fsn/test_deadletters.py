@@ -10,9 +10,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from typer.testing import CliRunner
 
 from fsn import letters
-from fsn.deadletters import app, plain
+from fsn.deadletters import app
 from fsn.letters import Filter, LetterError, Letters
 from fsn.processes import WorkerProcess
+from fsn.terminal import plain
 from schemas.codec import Codec
 from schemas.records.network import MerchantDefined
 from schemas.records.stock import StockDelta
