@@ -6,7 +6,7 @@ accurate for neighbours and antipodes alike, and costs one square root and one a
 """
 
 from functools import lru_cache
-from math import asin, cos, radians, sin, sqrt
+from math import asin, cos, pi, radians, sin, sqrt
 from typing import Final
 
 EARTH_DIAMETER_M: Final = 12_742_017.6
@@ -29,3 +29,8 @@ def distance_m(here: Point, there: Point) -> int:
     x, y, z = here[0] - there[0], here[1] - there[1], here[2] - there[2]
     half = sqrt(x * x + y * y + z * z) / 2
     return int(EARTH_DIAMETER_M * asin(min(1.0, half)) + 0.5)
+
+
+def turn_e6(metres: int) -> int:
+    """Millionths of a degree of a great circle that are this long; within 6 cm, so that `distance_m` says it back."""
+    return round(metres * 360_000_000 / (EARTH_DIAMETER_M * pi))
