@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 COMMANDS: Final[dict[str, str]] = {
     "demo": "fsn.demo",
     "dlq": "fsn.deadletters",
+    "explain": "fsn.explain",
     "generate": "fsn.generate",
     "mapping": "fsn.mapping",
     "run": "fsn.run",

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from processors.money import show as money
 from processors.network import Network, RuleSet
 from processors.routing.calendars import QUARTER_MS, local_date
 from processors.routing.facts import Known, Offer, Offers, OrderFacts, Shortlist
@@ -230,11 +231,11 @@ _WORDS: Final[Mapping[Kind, Callable[[Change], str]]] = {
     Kind.COUNT: lambda _: "a count that closes the gap in its stock reports",
     Kind.HEARTBEAT: lambda it: f"heartbeat {_duration(it.amount)} fresher",
     Kind.SLOTS: lambda it: f"{it.amount:,} more slot{'s' * (it.amount > 1)} today",
-    Kind.COST: lambda it: f"{_money(it.amount)} {it.unit} cheaper to send from there",
+    Kind.COST: lambda it: f"{money(it.amount, it.unit)} cheaper to send from there",
     Kind.DISTANCE: lambda it: f"{_length(it.amount)} nearer",
     Kind.HANDLING: lambda it: f"{_duration(it.amount)} less handling time",
     Kind.PROMISE: lambda it: f"promised {_duration(it.amount)} later",
-    Kind.CEILING: lambda it: f"the order may cost {_money(it.amount)} {it.unit} more",
+    Kind.CEILING: lambda it: f"the order may cost {money(it.amount, it.unit)} more",
     Kind.COUNTRY: lambda it: f"may ship to {it.detail}",
     Kind.POSTCODE: lambda it: f"may ship to postcode area {it.detail}",
     Kind.ACCOUNT: lambda it: f"may use the carrier account {it.detail}",
@@ -276,10 +277,6 @@ def _duration(ms: int) -> str:
     seconds = -(-ms // 1_000)
     parts = ((seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
     return " ".join([f"{number} {unit}" for number, unit in parts if number])
-
-
-def _money(minor: int) -> str:
-    return f"{minor // 100:,}.{minor % 100:02d}"
 
 
 def _length(metres: int) -> str:

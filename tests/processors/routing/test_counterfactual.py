@@ -213,11 +213,11 @@ def test_a_location_that_never_reported_is_taken_to_report_now():
         (Kind.DISTANCE, 999, "999 m nearer"),
         (Kind.DISTANCE, 12_001, "12.1 km nearer"),
         (Kind.STOCK, 1, "1 more unit of v"),
-        (Kind.CEILING, 100_005, "the order may cost 1,000.05 x more"),
+        (Kind.CEILING, 100_005, "the order may cost 100005 JPY more"),
     ],
 )
 def test_words(kind, amount, words):
-    assert Change(kind, B, amount, "x", "v").words == words
+    assert Change(kind, B, amount, "JPY", "v").words == words
 
 
 @given(st.integers(0, 20_000_000), st.integers(-90_000_000, 90_000_000))
