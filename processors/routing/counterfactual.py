@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from processors.routing import audit
-from processors.routing.candidate import currency_of, needs_of, wanted_of
+from processors.routing.candidate import Wanted, currency_of, needs_of, wanted_of
 from processors.routing.changes import (
     Change,
     Inputs,
@@ -30,14 +30,18 @@ from processors.routing.facts import Outcome
 from processors.routing.pipeline import route
 from processors.routing.steps import carrier
 from processors.routing.steps.cost import exchange_rate_e6
+from processors.routing.steps.stock import promisable
 from processors.routing.words import BY_WORD, WORDS, Verdict
 from processors.rules import DAY_MS, MILLION
 from schemas.records.network import LocationDefined
 
 LONGEST_PROMISE_MS: Final = 30 * DAY_MS
 HIGHEST_CEILING_MINOR: Final = 10_000_000
+LOSERS_MAX: Final = 50
+"""Nearest first. Rules may have 200 locations asked, and each costs about ten evaluations; the others are left out."""
 ACCOUNTS_TRIED_MAX: Final = 16
-"""Carrier accounts of the network that are tried on a location: a bound, not a tuning."""
+VARIANTS_TRIED_MAX: Final = 32
+"""Carrier accounts of the network, and short variants, tried on a location: bounds, not tunings."""
 
 GALLOPS: Final = frozenset({Kind.PROMISE, Kind.CEILING})
 """Kinds that change the rivals too, so that the most of it may flip nothing where less would."""
@@ -86,6 +90,8 @@ class _Option(msgspec.Struct, frozen=True):
 class _Standing(msgspec.Struct, frozen=True):
     verdict: Verdict
     cost_minor: int | None
+    behind: int
+    """What its score lacks to that of the plan; 0 where either is missing."""
 
 
 def evaluate(inputs: Inputs) -> Outcome:
@@ -99,17 +105,12 @@ def flips(change: Change, inputs: Inputs) -> bool:
 
 
 def counterfactuals(inputs: Inputs) -> tuple[Flip, ...]:
-    """Every candidate that lost, in the order of the shortlist."""
+    """The candidates that lost, nearest first."""
     inputs = narrowed(inputs)
     outcome = evaluate(inputs)
     standings = _standings(outcome)
-    return tuple(
-        [
-            _flip(inputs, location_id, standings[location_id])
-            for location_id in dict.fromkeys(inputs.shortlist.location_ids)
-            if location_id in standings and not _chosen(outcome, location_id)
-        ]
-    )
+    losers = [location_id for location_id in standings if not _chosen(outcome, location_id)]
+    return tuple([_flip(inputs, location_id, standings[location_id]) for location_id in losers[:LOSERS_MAX]])
 
 
 def _flip(inputs: Inputs, location_id: str, standing: _Standing) -> Flip:
@@ -146,13 +147,18 @@ def _fences(inputs: Inputs, location_id: str, standing: _Standing) -> tuple[str,
     """What stops it, one after the other, each taken away when it is met."""
     met: dict[Verdict, str] = {}
     while standing.verdict not in met:
-        met[standing.verdict] = WORDS[standing.verdict]
+        thousandths = -(-standing.behind // 1_000)
+        lacks = f": its score needs {thousandths // 1_000}.{thousandths % 1_000:03d} more" if thousandths else ""
+        met[standing.verdict] = WORDS[standing.verdict] + lacks
         kind = MENDS.get(standing.verdict)
         mends = [option.most for option in _options(inputs, location_id, standing) if option.most.kind is kind]
-        for change in mends[:1] if kind is Kind.ACCOUNT else mends:
+        mends = mends[:1] if kind is Kind.ACCOUNT else mends
+        for change in mends:
             inputs = apply(change, inputs)
         outcome = evaluate(inputs)
         if _chosen(outcome, location_id):
+            if len(mends) > 1:
+                met[standing.verdict] += f" (together these would do: {', '.join([change.words for change in mends])})"
             break
         standing = _standings(outcome)[location_id]
     return tuple(met.values())
@@ -165,7 +171,7 @@ def _options(inputs: Inputs, location_id: str, standing: _Standing) -> Iterator[
         return
     wanted = wanted_of(inputs.facts, inputs.offers, network=inputs.network, now_at=inputs.now_at)
     rules = wanted.rules
-    for variant_id, quantity in zip(wanted.variants, wanted.quantities, strict=True):
+    for variant_id, quantity in _short(inputs, location_id, wanted):
         yield _option(Kind.STOCK, location, quantity, unit="units", scale=wanted.units, detail=variant_id)
     oldest = oldest_ms(inputs, location_id)
     yield _option(Kind.HEARTBEAT, location, oldest, unit="ms", scale=max(oldest, 1))
@@ -189,6 +195,16 @@ def _options(inputs: Inputs, location_id: str, standing: _Standing) -> Iterator[
         scale = rules.cost_worst_minor - rules.cost_best_minor
         yield _option(Kind.CEILING, location, HIGHEST_CEILING_MINOR, unit=inputs.facts.currency, scale=scale)
     yield from _permissions(inputs, location, standing.verdict)
+
+
+def _short(inputs: Inputs, location_id: str, wanted: Wanted) -> list[tuple[str, int]]:
+    """Variants of which the location could be assigned less than is wanted: more of the others changes nothing."""
+    short = [
+        (variant_id, quantity)
+        for variant_id, quantity in zip(wanted.variants, wanted.quantities, strict=True)
+        if promisable(inputs.offers.get(variant_id, {}).get(location_id), quantity) < quantity
+    ]
+    return short[:VARIANTS_TRIED_MAX]
 
 
 def _permissions(inputs: Inputs, location: LocationDefined, verdict: Verdict) -> Iterator[_Option]:
@@ -245,12 +261,17 @@ def _chosen(outcome: Outcome, location_id: str) -> bool:
 
 
 def _standings(outcome: Outcome) -> dict[str, _Standing]:
-    """Per candidate, the last thing that was said of it, and its landed cost if that was found."""
-    found: dict[str, _Standing] = {}
-    for step in audit.unpack(outcome.audit).steps:
+    """Per candidate, nearest first: the last that was said of it, its landed cost if that was found, what it lacks."""
+    trace = audit.unpack(outcome.audit)
+    said: dict[str, Verdict] = {}
+    costs: dict[str, int | None] = {}
+    for step in trace.steps:
         for judged in step.candidates:
-            cost_minor = found[judged.location_id].cost_minor if judged.location_id in found else None
+            said[judged.location_id] = BY_WORD[judged.verdict]
             if step.name == "cost":
-                cost_minor = judged.measure
-            found[judged.location_id] = _Standing(BY_WORD[judged.verdict], cost_minor)
-    return found
+                costs[judged.location_id] = judged.measure
+    best = 0 if outcome.plan is None else outcome.plan.score
+    return {
+        location_id: _Standing(said[location_id], costs.get(location_id), 0 if score is None else max(best - score, 0))
+        for location_id, score in trace.scores
+    }

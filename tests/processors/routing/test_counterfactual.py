@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from processors.routing.audit import unpack
 from processors.routing.changes import Change, Inputs, Kind, apply, narrowed
-from processors.routing.counterfactual import counterfactuals, evaluate, flips
+from processors.routing.counterfactual import LOSERS_MAX, counterfactuals, evaluate, flips
 from processors.routing.facts import Known, Shortlist
 from processors.routing.geo import distance_m, point, turn_e6
 from processors.rules import Rules
@@ -165,10 +165,24 @@ def test_where_no_single_change_suffices_the_fences_are_told(case, fences):
     assert (flip.changes, flip.fences) == ((), fences)
 
 
+def test_what_the_score_would_still_lack_is_told_behind_the_fences():
+    flip, changes = told(two({"carrier_account_ids": (), **MUNICH}))
+    assert changes == {}
+    assert flip.fences[0] == "it has no carrier account"
+    assert flip.fences[1].startswith("not part of the best plan: its score needs 0.04")
+
+
+def test_the_search_is_bounded():
+    places = {f"p{index}": {"latitude_e6": 52_520_000 - index} for index in range(LOSERS_MAX + 5)}
+    flips_told = counterfactuals(inputs(places, {}))
+    assert len(flips_told) == LOSERS_MAX
+
+
 def test_two_capabilities_are_no_single_change():
     flip, _ = told(inputs({"b": {}}, stock(a={"b": 5}), variants=(change(VARIANT, needs=("cold", "hazmat")),)))
     assert flip.changes == ()
-    assert flip.fences == ("it lacks a capability the goods or the customer need",)
+    lacks = "it lacks a capability the goods or the customer need (together these would do: has cold, has hazmat)"
+    assert flip.fences == (lacks,)
 
 
 def test_nothing_can_be_changed_of_a_location_the_reference_data_lost():
