@@ -50,7 +50,10 @@ def explain(
         Console(stderr=True).print(plain(str(error)), style="bold red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     if html is not None:
-        html.write_text(page(found), "utf-8")
+        try:
+            html.write_text(page(found), "utf-8")
+        except OSError as error:
+            raise typer.BadParameter(f"{html}: {error.strerror}", param_hint="--html") from None
         Console(stderr=True).print(f"written: {plain(str(html))}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
         # ASCII: beyond it lie control characters too, which JSON does not escape and a terminal obeys.
@@ -99,7 +102,7 @@ def _recording(brokers: str | None, file: Path) -> "Recording":
     settings, topology = read_settings(brokers=brokers), load_topology(file)
     key = settings.dead_letter_key
     return Recording(
-        BrokerSource(settings),
+        BrokerSource(settings, topology),
         topology,
         Codec(registry_for(settings.schema_registry, topology, register=False)),
         keys=None if settings.keys is None else KeyRing.load(settings.keys),

@@ -51,15 +51,21 @@ class Source(Protocol):
 class BrokerSource:
     """Topics of a broker."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, topology: Topology) -> None:
         self._client = settings.client()
+        self._topics = topology.topics
         self._counts = partition_counts(self._client)
 
     def read(self, topic: str, partition: int) -> Iterator[Any]:
         """Read committed, to the end."""
-        if partition >= self._counts.get(topic, 0):
-            where = self._client["bootstrap.servers"]
-            raise RecordedError(f"topic {topic} has no partition {partition} on {where}: is it the right broker?")
+        where = self._client["bootstrap.servers"]
+        count, declared = self._counts.get(topic), self._topics[topic].partitions
+        if count is None:
+            raise RecordedError(f"topic {topic} is not on {where}: name the broker that holds the recorded run")
+        if count != declared:
+            # Keys would be looked for where they are not.
+            said = f"topic {topic} has {count} partitions on {where}, and {declared} by the topology"
+            raise RecordedError(f"{said}: name the one it runs by with --file")
         return read_partition(self._client, topic, partition)
 
 
@@ -85,7 +91,7 @@ class Recording:
 
     def of_key(self, topic: str, key: str) -> Iterator[tuple[int, Record]]:
         """(timestamp, record) of every record under this key; what cannot be decoded is left out."""
-        wanted = key.encode()
+        wanted = key.encode(errors="surrogateescape")  # a command line may hold anything
         for raw in self._source.read(topic, self._partition_of(wanted)):
             if raw.key == wanted:
                 with contextlib.suppress(SchemaError):

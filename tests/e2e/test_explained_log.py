@@ -1,6 +1,7 @@
 """`fsn explain` against a broker that holds a recorded run."""
 
 import json
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 
 from fsn import explain as explain_command
 from fsn.declaration import load_topology
+from fsn.recorded import RecordedError
 from streams.admin import apply
 from tests.fsn.explained import ONE_HOP, REJECTED, recorded
 
@@ -44,6 +46,15 @@ def test_as_json_with_an_earlier_attempt(brokers):
     found = json.loads(result.output)
     assert (found["replay"], found["attempt"]) == ("found", 1)
     assert [one["attempt"] for one in found["attempts"]] == [1, 2]
+
+
+def test_another_number_of_partitions_is_told(brokers, tmp_path):
+    other = tmp_path / "topology.yaml"
+    other.write_text(Path("topology.yaml").read_text("utf-8").replace("partitions: 4", "partitions: 8"), "utf-8")
+    result = explain(brokers, ONE_HOP, "--file", str(other))
+    assert isinstance(result.exception, RecordedError)
+    assert "has 4 partitions" in str(result.exception)
+    assert "and 8 by the topology" in str(result.exception)
 
 
 def test_an_unknown_order_is_told(brokers):

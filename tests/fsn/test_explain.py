@@ -150,6 +150,7 @@ def test_without_a_replay_when_nobody_asks_for_it(told):
     ("order_id", "attempt", "words"),
     [
         ("acme|shop|none", None, "tenant|source|number"),
+        ("acme|\udc9b", None, "no order 'acme|\\udc9b'"),
         (ONE_HOP, 7, "has no attempt 7, only [1]"),
     ],
 )
@@ -204,6 +205,12 @@ def test_the_page_is_one_file_that_loads_and_runs_nothing(run, monkeypatch, tmp_
     assert "<script>alert(1)</script>" in "".join(tags.text)  # as text
     assert "url(" not in text
     assert "prefers-color-scheme: dark" in text
+
+
+def test_a_page_that_cannot_be_written_is_told(run, monkeypatch, tmp_path):
+    result = run_command(run, monkeypatch, ONE_HOP, "--html", str(tmp_path / "nowhere" / "why.html"))
+    assert result.exit_code == 2
+    assert "No such file or directory" in result.output
 
 
 def test_no_broker_is_told_in_a_line(monkeypatch, capsys):
