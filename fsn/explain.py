@@ -69,6 +69,7 @@ def explained(
     from fsn.explaining.document import explain as explain_evaluation
     from fsn.explaining.recording import NotReplayed
     from fsn.explaining.story import UnknownOrder, read_story
+    from fsn.recorded import RecordedError
     from processors.routing.audit import unpack
 
     story = read_story(recording, order_id)
@@ -78,7 +79,11 @@ def explained(
         which = "was never evaluated" if attempt is None or not known else f"has no attempt {attempt}, only {known}"
         last = f"; last: {story.events[-1].what} {story.events[-1].fields}" if story.events else ""
         raise UnknownOrder(f"order {order_id!r} {which}{last}")
-    version, copy = unpack(evaluation.packed).network_version, recording.network()
+    try:
+        version = unpack(evaluation.packed).network_version
+    except ValueError as error:
+        raise RecordedError(f"order {order_id!r}, attempt {evaluation.attempt}: {error}") from error
+    copy = recording.network()
     network = copy.at(version) if version <= copy.available else None
     inputs, replay = None, "not asked for"
     if counterfactuals:

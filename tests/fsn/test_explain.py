@@ -18,6 +18,7 @@ from fsn.explaining.recording import ROUTERS
 from fsn.explaining.story import UnknownOrder, read_story
 from fsn.explaining.tables import show
 from fsn.explaining.writing import instant, plain
+from fsn.recorded import RecordedError
 from processors.routing.changes import Change, Kind, apply
 from processors.routing.counterfactual import evaluate
 from processors.routing.pipeline import route
@@ -158,6 +159,28 @@ def test_unknown(told, order_id, attempt, words):
     with pytest.raises(UnknownOrder) as caught:
         told(order_id, attempt=attempt)
     assert words in str(caught.value)
+
+
+def test_an_audit_of_another_layout_is_told(run, monkeypatch):
+    story = read_story(recording(run), ONE_HOP)
+    later = msgspec.structs.replace(story.evaluations[0], packed=msgspec.msgpack.encode([9]))
+    monkeypatch.setattr(
+        "fsn.explaining.story.read_story", lambda *_: msgspec.structs.replace(story, evaluations=(later,))
+    )
+    with pytest.raises(
+        RecordedError, match=r"attempt 1: audit layout 9 is not one of \(1,\): read it with the version"
+    ):
+        explained(recording(run), ONE_HOP)
+
+
+def test_an_order_that_was_never_evaluated_says_what_came_last(run, monkeypatch):
+    story = read_story(recording(run), ONE_HOP)
+    denied = msgspec.structs.replace(story.evaluations[0], packed=b"")
+    monkeypatch.setattr(
+        "fsn.explaining.story.read_story", lambda *_: msgspec.structs.replace(story, evaluations=(denied,))
+    )
+    with pytest.raises(UnknownOrder, match=r"was never evaluated; last: RoutingDecision"):
+        explained(recording(run), ONE_HOP)
 
 
 def run_command(run, monkeypatch, *arguments):
