@@ -42,7 +42,7 @@ def explain(
     from fsn.explaining.page import page
     from fsn.explaining.story import UnknownOrder
     from fsn.explaining.tables import show
-    from fsn.explaining.writing import plain
+    from fsn.terminal import plain
 
     try:
         found = explained(_recording(brokers, file), order, attempt=attempt, counterfactuals=counterfactuals)

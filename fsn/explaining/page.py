@@ -10,7 +10,7 @@ from typing import Final
 
 from fsn.explaining import tables
 from fsn.explaining.document import Explained
-from fsn.explaining.writing import plain
+from fsn.terminal import plain
 
 _HEAD: Final = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fsn.explaining.document import Candidate, Explained, Step
-from fsn.explaining.writing import instant, kilometres, lines, measure, plain, score
+from fsn.explaining.writing import kilometres, lines, measure, score
+from fsn.terminal import plain, utc
 from processors.money import show as money
 
 SHOWN_NAMES = 6
@@ -52,13 +53,13 @@ def head(it: Explained) -> list[tuple[str, str]]:
         rows.append(("why", it.reason_words))
     else:
         rows.append(("decision", decision.decision_id))
-        rows.append(("decided", f"{instant(decision.decided_at)} UTC"))
+        rows.append(("decided", f"{utc(decision.decided_at)} UTC"))
         if decision.supersedes is not None:
             rows.append(("supersedes", decision.supersedes))
         plan = decision.plan
         rows.append(("score", score(plan.score)))
         rows.append(("cost", money(plan.cost_minor, it.currency)))
-    rows.append(("evaluated", f"{instant(it.evaluated_at)} UTC"))
+    rows.append(("evaluated", f"{utc(it.evaluated_at)} UTC"))
     rows.append(("rules", f"{it.rule_set_id or 'the defaults'} version {it.rule_version}"))
     rows.append(("network", f"offset {it.network_offset}"))
     rows.append(("inputs", f"sha1 {it.inputs_digest}"))
@@ -77,8 +78,8 @@ def plan_rows(it: Explained) -> list[Sequence[str]]:
             lines(part),
             money(part.cost_minor, it.currency),
             kilometres(part.distance_m),
-            instant(part.ready_at),
-            instant(part.deliver_at),
+            utc(part.ready_at),
+            utc(part.deliver_at),
         )
         for part in parts
     ]
@@ -137,7 +138,7 @@ def attempt_rows(it: Explained) -> list[Sequence[str]]:
 def story_rows(it: Explained) -> list[Sequence[str]]:
     """What happened, in order."""
     return [
-        (instant(event.at), event.what, ", ".join(f"{name} {value}" for name, value in event.fields.items()))
+        (utc(event.at), event.what, ", ".join(f"{name} {value}" for name, value in event.fields.items()))
         for event in it.events
     ]
 

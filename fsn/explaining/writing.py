@@ -1,33 +1,19 @@
 """How the explanation's numbers are written for people, in the terminal and on the page alike.
 
-In: integers as on the topics. Out: short text. Instants are UTC; an id's control characters
-show as their codes, for a terminal would obey them. (Money is written as everywhere: processors/money.py.)
+In: integers as on the topics. Out: short text. (Instants and ids are written by fsn/terminal.py, money by
+processors/money.py.)
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 from processors.money import show as money
 from schemas.records.routing import PlanPart
 
 
-def plain(text: str) -> str:
-    """Text of strangers without what a terminal or a reader would be misled by."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
-
-
 def score(millionths: int | None) -> str:
     """0 … 1,000,000 as 0.928."""
     return "–" if millionths is None else f"{millionths / 1_000_000:.3f}"
-
-
-def instant(epoch_ms: int) -> str:
-    """UTC, to the second."""
-    try:
-        return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, ValueError, OSError):  # a sender may claim any time
-        return f"{epoch_ms} ms"
 
 
 def kilometres(metres: int) -> str:

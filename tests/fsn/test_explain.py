@@ -17,8 +17,8 @@ from fsn.explaining.page import page
 from fsn.explaining.recording import ROUTERS
 from fsn.explaining.story import UnknownOrder, read_story
 from fsn.explaining.tables import show
-from fsn.explaining.writing import instant, plain
 from fsn.recorded import RecordedError
+from fsn.terminal import plain, utc
 from processors.routing.changes import Change, Kind, apply
 from processors.routing.counterfactual import evaluate
 from processors.routing.pipeline import route
@@ -246,5 +246,5 @@ def test_no_broker_is_told_in_a_line(monkeypatch, capsys):
 
 
 def test_numbers_of_strangers():
-    assert instant(10**20) == f"{10**20} ms"
+    assert utc(10**20) == f"{10**20} ms"
     assert plain("a\x9bb") == "a\\x9bb"
