@@ -21,8 +21,10 @@ COMMANDS: Final[dict[str, str]] = {
     "explain": "fsn.explain",
     "generate": "fsn.generate",
     "mapping": "fsn.mapping",
+    "replay": "fsn.replay",
     "run": "fsn.run",
     "schemas": "fsn.schemas",
+    "stock": "fsn.stock",
     "topology": "fsn.topology",
     "worker": "fsn.worker",
 }

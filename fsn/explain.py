@@ -15,7 +15,7 @@ from fsn.declaration import DEFAULT_FILE, File
 
 if TYPE_CHECKING:
     from fsn.explaining.document import Explained
-    from fsn.explaining.recording import Recording
+    from fsn.recording import Recording
 
 app = typer.Typer(name="explain")
 
@@ -42,10 +42,11 @@ def explain(
     from fsn.explaining.page import page
     from fsn.explaining.story import UnknownOrder
     from fsn.explaining.tables import show
+    from fsn.recording import open_recording
     from fsn.terminal import plain
 
     try:
-        found = explained(_recording(brokers, file), order, attempt=attempt, counterfactuals=counterfactuals)
+        found = explained(open_recording(brokers, file), order, attempt=attempt, counterfactuals=counterfactuals)
     except UnknownOrder as error:
         Console(stderr=True).print(plain(str(error)), style="bold red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
@@ -67,7 +68,7 @@ def explained(
 ) -> "Explained":
     """The explanation of an order's last decision, or of another attempt."""
     from fsn.explaining.document import explain as explain_evaluation
-    from fsn.explaining.recording import NotReplayed
+    from fsn.explaining.recording import NotReplayed, inputs_of
     from fsn.explaining.story import UnknownOrder, read_story
     from fsn.recorded import RecordedError
     from processors.routing.audit import unpack
@@ -88,28 +89,10 @@ def explained(
     inputs, replay = None, "not asked for"
     if counterfactuals:
         try:
-            inputs = recording.inputs(order_id, evaluation.attempt, evaluation.packed, variant_id=evaluation.variant_id)
+            inputs = inputs_of(
+                recording, order_id, evaluation.attempt, evaluation.packed, variant_id=evaluation.variant_id
+            )
             replay = "found"
         except NotReplayed as error:
             replay = str(error)
     return explain_evaluation(story, evaluation, network, inputs=inputs, replay=replay)
-
-
-def _recording(brokers: str | None, file: Path) -> "Recording":
-    from fsn.declaration import load_topology
-    from fsn.explaining.recording import BrokerSource, Recording
-    from schemas.codec import Codec
-    from streams.deadletters import DeadLetterSealer
-    from streams.registry_ids import registry_for
-    from streams.settings import read_settings
-    from streams.signatures import KeyRing
-
-    settings, topology = read_settings(brokers=brokers), load_topology(file)
-    key = settings.dead_letter_key
-    return Recording(
-        BrokerSource(settings, topology),
-        topology,
-        Codec(registry_for(settings.schema_registry, topology, register=False)),
-        keys=None if settings.keys is None else KeyRing.load(settings.keys),
-        sealer=DeadLetterSealer(None if key is None else bytes.fromhex(key)),
-    )

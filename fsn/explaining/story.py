@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fsn.explaining.recording import Recording
+from fsn.recording import Recording
 from schemas.records.base import Record
 from schemas.records.orders import OrderPlaced
 from schemas.records.reservations import StockRouted, StockUnroutable

@@ -1,7 +1,7 @@
 """A small recorded run for `fsn explain`: three locations and a few orders, through the whole topology in memory."""
 
 from fsn.declaration import load_topology
-from fsn.explaining.recording import Recording
+from fsn.recording import Recording
 from processors.pipeline import STAGES
 from processors.routing.facts import OrderFacts
 from schemas.records.assignments import AssignmentRejected

@@ -9,12 +9,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+import fsn.recording
 from fsn import cli
 from fsn import explain as explain_command
 from fsn.explain import explained
 from fsn.explaining.document import Explained
 from fsn.explaining.page import page
-from fsn.explaining.recording import ROUTERS
+from fsn.explaining.recording import ROUTERS, inputs_of
 from fsn.explaining.story import UnknownOrder, read_story
 from fsn.explaining.tables import show
 from fsn.recorded import RecordedError
@@ -49,7 +50,7 @@ def test_the_inputs_are_found_whoever_evaluated(run, order_id):
     made = recording(run)
     evaluation = read_story(made, order_id).evaluation(None)
     assert (evaluation.variant_id is None) is (order_id == TWO_VARIANTS)
-    inputs = made.inputs(order_id, evaluation.attempt, evaluation.packed, variant_id=evaluation.variant_id)
+    inputs = inputs_of(made, order_id, evaluation.attempt, evaluation.packed, variant_id=evaluation.variant_id)
     assert evaluate(inputs).audit == evaluation.packed
     assert all(router["route"] is route for router in ROUTERS)
 
@@ -58,7 +59,7 @@ def test_the_inputs_are_found_whoever_evaluated(run, order_id):
 def test_each_change_told_flips_the_recorded_decision(run, told, order_id):
     it = told(order_id)
     evaluation = read_story(recording(run), order_id).evaluation(None)
-    inputs = recording(run).inputs(order_id, it.attempt, evaluation.packed, variant_id=evaluation.variant_id)
+    inputs = inputs_of(recording(run), order_id, it.attempt, evaluation.packed, variant_id=evaluation.variant_id)
     losers = [one for one in it.candidates if not one.chosen]
     assert losers
     for one in losers:
@@ -184,7 +185,7 @@ def test_an_order_that_was_never_evaluated_says_what_came_last(run, monkeypatch)
 
 
 def run_command(run, monkeypatch, *arguments):
-    monkeypatch.setattr(explain_command, "_recording", lambda *_: recording(run))
+    monkeypatch.setattr(fsn.recording, "open_recording", lambda *_: recording(run))
     return CliRunner().invoke(explain_command.app, list(arguments), env={"COLUMNS": "160"})
 
 

@@ -1,0 +1,119 @@
+"""`fsn stock VARIANT`: what every location has of a variant, now or at any instant, and how it came to that.
+
+In: a variant_id, a broker that holds the recorded run, an instant (ISO 8601, or epoch ms; without it, the end of the
+log). Out: a table per location, with `--history` every change up to the instant and the record that caused it, or `--json`.
+The instant is the task's time: what had happened by its last tick. Exit code 1 when nothing was ever heard of the variant.
+"""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fsn.declaration import DEFAULT_FILE, File
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fsn.stock_history import Change, History
+
+app = typer.Typer(name="stock")
+
+
+@app.command()
+def stock(
+    variant: Annotated[str, typer.Argument(help="The variant_id.")],
+    *,
+    at: Annotated[str | None, typer.Option(help="2026-11-27T14:00:00Z, or epoch ms; without it, the end.")] = None,
+    location: Annotated[list[str] | None, typer.Option(help="Only this location; may be repeated.")] = None,
+    history: Annotated[bool, typer.Option("--history", help="Every change, and what caused it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON; its fields are a contract.")] = False,
+    brokers: Annotated[str | None, typer.Option("--brokers", "-b", envvar="FSN_BROKERS", help="host:port, …")] = None,
+    file: File = DEFAULT_FILE,
+) -> None:
+    """Show what every location had of a variant at an instant, by replaying its task."""
+    import json
+
+    import msgspec
+    from rich.console import Console
+
+    from fsn.recording import open_recording
+    from fsn.stock_history import read_history
+    from fsn.terminal import plain
+
+    until_at = None if at is None else instant_of(at)
+    found = read_history(open_recording(brokers, file), variant, until_at=until_at)
+    shown_at = found.until_at if until_at is None else until_at
+    standings = [one for one in found.standings(shown_at) if not location or one.location_id in location]
+    changes = [one for one in found.changes if one.at <= shown_at and (not location or one.location_id in location)]
+    if not standings:
+        where = f" at {', '.join(location)}" if location else ""
+        said = f"nothing was heard of {variant}{where} by then: variants are named as on `stock-deltas`"
+        Console(stderr=True).print(plain(said), style="bold red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+    if as_json:
+        shown = {"variant_id": variant, "at": shown_at, "locations": msgspec.to_builtins(standings)}
+        typer.echo(json.dumps(shown | ({"history": msgspec.to_builtins(changes)} if history else {}), indent=2))
+        return
+    console = Console(highlight=False)
+    _show(found, shown_at, location or (), console)
+    if history:
+        _show_changes(changes, console)
+
+
+def instant_of(text: str) -> int:
+    """Epoch ms of an instant as people write it; without a zone, UTC is meant."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is neither ISO 8601 nor epoch ms", param_hint="--at") from None
+    aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+    return round(aware.timestamp() * 1000)
+
+
+def _show(found: "History", at: int, locations: "list[str] | tuple[()]", console: "Console") -> None:
+    from rich.table import Table
+
+    from fsn.terminal import literal, utc
+
+    columns = ("location", "on hand", "reserved", "held", "safety", "to promise", "revision", "feed age", "last change")
+    table = Table(*columns, title=f"{literal(found.variant_id)} at {utc(at)} UTC")
+    for one in found.standings(at):
+        if locations and one.location_id not in locations:
+            continue
+        age = "–" if one.feed_age_ms is None else _age(one.feed_age_ms)
+        numbers = (one.on_hand, one.reserved, one.held, one.safety_stock, one.available_to_promise, one.revision)
+        last = f"{utc(one.changed.at)} {one.changed.cause}"
+        gapped = " (gapped)" if one.gapped else ""
+        cells = (one.location_id + gapped, *(f"{number:,}" for number in numbers), age, last)
+        table.add_row(*map(literal, cells))
+    console.print(table)
+
+
+def _show_changes(changes: "list[Change]", console: "Console") -> None:
+    from rich.table import Table
+
+    from fsn.terminal import literal, utc
+
+    table = Table("time (UTC)", "location", "cause", "on hand", "reserved", "held", "revision", title="Changes")
+    for one in changes:
+        before, after = one.before, one.after
+        moved = [
+            f"{getattr(after, name):,}"
+            if before is None or getattr(before, name) == getattr(after, name)
+            else f"{getattr(before, name):,} → {getattr(after, name):,}"
+            for name in ("on_hand", "reserved", "held")
+        ]
+        table.add_row(*map(literal, (utc(one.at), one.location_id, one.cause, *moved, str(after.revision))))
+    console.print(table)
+
+
+def _age(ms: int) -> str:
+    """As the product says it: 2m, 3h."""
+    seconds = ms // 1_000
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
