@@ -16,11 +16,13 @@ from processors.rules import DEFAULT_RULES, Rules
 from schemas.records.base import Record
 from schemas.records.network import (
     CarrierAccountDefined,
+    EntitlementGranted,
     FeedDefined,
     LocationDefined,
     MerchantDefined,
     PartnerDefined,
     RuleSetPublished,
+    SupplierDefined,
     VariantDefined,
 )
 
@@ -35,6 +37,25 @@ class RuleSet(msgspec.Struct, frozen=True):
 
 NO_RULE_SET: Final = RuleSet("", 0, DEFAULT_RULES)
 
+LEVELS: Final = (
+    "view_only",
+    "price_visible",
+    "stock_visible",
+    "import_allowed",
+    "listing_allowed",
+    "order_allowed",
+    "dropship",
+    "label_allowed",
+    "returns_allowed",
+)
+"""What a supplier may grant, ascending: each includes those before it."""
+
+RANK: Final = {level: rank for rank, level in enumerate(LEVELS)}
+SCOPES: Final = ("product", "category", "merchant")
+
+GrantKey = tuple[str, str, str, str]
+"""(supplier_id, merchant_id, scope, scope_id)."""
+
 REFERENCE_DATA: Final = (
     MerchantDefined,
     PartnerDefined,
@@ -43,24 +64,27 @@ REFERENCE_DATA: Final = (
     VariantDefined,
     CarrierAccountDefined,
     RuleSetPublished,
+    SupplierDefined,
+    EntitlementGranted,
+)
+
+MAPS: Final = (
+    "merchants",
+    "partners",
+    "locations",
+    "feeds",
+    "variants",
+    "accounts",
+    "rule_sets",
+    "suppliers",
+    "grants",
 )
 
 
 class Network:
     """All reference data in force at one version. Read-only."""
 
-    __slots__ = (
-        "accounts",
-        "cache",
-        "feeds",
-        "locations",
-        "merchants",
-        "partners",
-        "rule_sets",
-        "variants",
-        "variants_cache",
-        "version",
-    )
+    __slots__ = (*sorted(MAPS), "cache", "variants_cache", "version")
 
     def __init__(self, version: int = -1) -> None:
         self.version = version
@@ -71,6 +95,9 @@ class Network:
         self.variants: dict[str, VariantDefined] = {}
         self.accounts: dict[str, CarrierAccountDefined] = {}
         self.rule_sets: dict[str, RuleSet] = {}
+        self.suppliers: dict[str, SupplierDefined] = {}
+        self.grants: dict[GrantKey, int] = {}
+        """Ranks in `LEVELS` of the grants in force; a revoked one is gone."""
         self.cache: dict[Any, Any] = {}
         """Values derived from this version alone (never from an order), kept by those who derive them."""
         self.variants_cache: dict[Any, Any] = {}
@@ -95,7 +122,7 @@ class Network:
 def fold(network: Network, records: Iterable[tuple[int, Record]]) -> Network:
     """A new version with these (offset, usable record) pairs applied in order; the old version stays as it is."""
     folded = Network(network.version)
-    for name in ("merchants", "partners", "locations", "feeds", "variants", "accounts", "rule_sets"):
+    for name in MAPS:
         setattr(folded, name, dict(getattr(network, name)))
     folded.variants_cache = network.variants_cache
     for offset, record in records:
@@ -114,6 +141,28 @@ def why_unusable(record: Record) -> tuple[Reason, str] | None:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             name = f"rule set {record.rule_set_id} version {record.version}"
             return Reason.INVALID_VALUE, f"{name} cannot be read ({error}): the version before stays in force"
+    if isinstance(record, EntitlementGranted) and (why := _why_no_grant(record)) is not None:
+        return Reason.INVALID_VALUE, f"{why}; what was granted before stays in force"
+    return None
+
+
+def _key_of(grant: EntitlementGranted) -> GrantKey:
+    """What a later grant replaces."""
+    return grant.supplier_id, grant.merchant_id, grant.scope, grant.scope_id
+
+
+def _why_no_grant(grant: EntitlementGranted) -> str | None:
+    """Why the grant cannot be used; None where it can."""
+    name = f"entitlement {'/'.join(_key_of(grant))}"
+    if grant.level not in RANK:
+        return f"{name}: level {grant.level!r} is unknown: use one of {', '.join(LEVELS)}"
+    if grant.scope not in SCOPES:
+        return f"{name}: scope {grant.scope!r} is unknown: use one of {', '.join(SCOPES)}"
+    if grant.scope == "merchant" and grant.scope_id != grant.merchant_id:
+        return f"{name}: a grant of scope merchant names the merchant itself as scope_id"
+    tenants = {one.partition("|")[0] for one in (grant.supplier_id, grant.merchant_id, grant.scope_id)}
+    if len(tenants) > 1:
+        return f"{name}: supplier, merchant and scope_id belong to several tenants ({', '.join(sorted(tenants))})"
     return None
 
 
@@ -135,5 +184,11 @@ def _apply(network: Network, record: Any) -> None:
         case RuleSetPublished():
             rules = msgspec.msgpack.decode(record.compiled, type=Rules)
             network.rule_sets[record.rule_set_id] = RuleSet(record.rule_set_id, record.version, rules)
+        case SupplierDefined():
+            network.suppliers[record.supplier_id] = record
+        case EntitlementGranted(retired=True):
+            network.grants.pop(_key_of(record), None)
+        case EntitlementGranted():
+            network.grants[_key_of(record)] = RANK[record.level]
         case _:
             raise TypeError(f"{type(record).__name__} is not reference data")

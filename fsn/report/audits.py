@@ -174,6 +174,7 @@ _WORDS: Final = {
     50: "service type missing",
     51: "capability missing",
     52: "unknown variant",
+    53: "not entitled",
     60: "capacity full",
     70: "over cost ceiling",
     71: "currency unknown",

@@ -13,6 +13,7 @@ import msgspec
 from processors.network import Network
 from processors.routing import geo
 from processors.routing.calendars import DAY_MS, Cutoff, arrival, cutoffs, zone
+from processors.routing.entitlements import may_order
 from processors.routing.facts import Offer, Offers, OrderFacts
 from processors.routing.score import weights_of
 from processors.routing.steps import capability, carrier, cost, region
@@ -135,7 +136,7 @@ class Wanted(msgspec.Struct, frozen=True):
     bill: cost.Bill
     kilograms: int
     supplier_minor: int
-    needs: tuple[str, ...] | None
+    needs: tuple[str, ...] | Verdict
     cost_verdict: Verdict
     ceiling_minor: int | None
     destination: geo.Point
@@ -224,14 +225,18 @@ def wanted_of(facts: OrderFacts, offers: Offers, *, network: Network, now_at: in
     )
 
 
-def needs_of(variants: tuple[str, ...], facts: OrderFacts, *, network: Network, rules: Rules) -> tuple[str, ...] | None:
-    """Capabilities a location must have; None when a variant is unknown."""
+def needs_of(
+    variants: tuple[str, ...], facts: OrderFacts, *, network: Network, rules: Rules
+) -> tuple[str, ...] | Verdict:
+    """Capabilities a location must have; a verdict when a variant is unknown or not the merchant's to order."""
     needs = list(rules.business_needs) if facts.business else []
     # Each variant once: an order of 60,000 lines of one variant may come, and must not take seconds.
     for variant_id in dict.fromkeys(variants):
         variant = network.variants.get(variant_id)
         if variant is None:
-            return None
+            return Verdict.UNKNOWN_VARIANT
+        if network.suppliers and not may_order(network, facts.merchant_id, variant):
+            return Verdict.NOT_ENTITLED
         needs += variant.needs
     return tuple(needs)
 

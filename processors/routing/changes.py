@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from processors.money import show as money
-from processors.network import Network, RuleSet
+from processors.network import MAPS, Network, RuleSet
 from processors.routing.calendars import QUARTER_MS, local_date
 from processors.routing.facts import Known, Offer, Offers, OrderFacts, Shortlist
 from processors.routing.geo import distance_m, point, turn_e6
@@ -262,7 +262,7 @@ def _moved(inputs: Inputs, location: LocationDefined, **fields: Any) -> Inputs:
 def _network(network: Network, **maps: Any) -> Network:
     """A version of its own, so that nothing derived from the true one is taken for true of it."""
     made = Network(network.version)
-    for name in ("merchants", "partners", "locations", "feeds", "variants", "accounts", "rule_sets"):
+    for name in MAPS:
         setattr(made, name, maps.get(name, getattr(network, name)))
     return made
 

@@ -62,7 +62,7 @@ def _asked(lane: Lane, facts: OrderFacts) -> Verdict:
     return Verdict.EXCLUDED if facts.excluded and lane.location_id in facts.excluded else OK
 
 
-def _fence(lane: Lane, facts: OrderFacts, *, needs: tuple[str, ...] | None) -> Verdict:
+def _fence(lane: Lane, facts: OrderFacts, *, needs: tuple[str, ...] | Verdict) -> Verdict:
     """What steps 2, 4 and 5 say."""
     verdict = lane.region_verdict
     if not verdict and lane.prefixes:

@@ -135,6 +135,7 @@ class VariantDefined(Record):
     needs: capabilities a location must have (hazmat, cold_chain, oversize, battery)
     retired: true once it is no longer sold
     names: what else it is called: the manufacturer's number, article numbers; an unknown SKU is compared with them
+    category_id: tenant-qualified category that grants may name; empty when it has none
     """
 
     variant_id: str
@@ -147,6 +148,40 @@ class VariantDefined(Record):
     needs: tuple[str, ...]
     retired: bool = False
     names: tuple[str, ...] = ()
+    category_id: str = ""
+
+
+class SupplierDefined(Record):
+    """A supplier: who owns a catalogue that merchants sell from.
+
+    supplier_id: tenant-qualified id, as in `VariantDefined.supplier_id`
+    name: what people call the supplier
+    entitlements_required: true when a merchant may order only what it was granted; false leaves the catalogue open
+    """
+
+    supplier_id: str
+    name: str
+    entitlements_required: bool = False
+
+
+class EntitlementGranted(Record):
+    """What a supplier lets a merchant do with a product, a category or everything.
+
+    supplier_id: who grants
+    merchant_id: to whom
+    scope: product, category or merchant; the most specific grant wins
+    scope_id: the variant_id, the category_id, or the merchant_id again
+    level: view_only, price_visible, stock_visible, import_allowed, listing_allowed, order_allowed, dropship,
+        label_allowed or returns_allowed; each includes those before it
+    retired: true once the grant is revoked
+    """
+
+    supplier_id: str
+    merchant_id: str
+    scope: str
+    scope_id: str
+    level: str
+    retired: bool = False
 
 
 class CarrierAccountDefined(Record):

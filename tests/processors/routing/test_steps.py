@@ -173,7 +173,8 @@ def test_cheapest_account(arrivals, kilograms, account, minor):
         ((), (), OK),
         (("hazmat",), ("hazmat", "battery"), OK),
         (("hazmat", "cold_chain"), ("hazmat",), V.CAPABILITY_MISSING),
-        (None, ("hazmat",), V.UNKNOWN_VARIANT),
+        (V.UNKNOWN_VARIANT, ("hazmat",), V.UNKNOWN_VARIANT),
+        (V.NOT_ENTITLED, (), V.NOT_ENTITLED),
     ],
 )
 def test_capability_fence(needs, capabilities, verdict):
