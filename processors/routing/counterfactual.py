@@ -220,8 +220,9 @@ def _permissions(inputs: Inputs, location: LocationDefined, verdict: Verdict) ->
         case Kind.CAPABILITY:
             variants = tuple([demand.variant_id for demand in facts.lines if demand.quantity > 0])
             rules = inputs.network.rules_of(facts.merchant_id).rules
-            needs = needs_of(variants, facts, network=inputs.network, rules=rules) or ()
-            for name in sorted(set(needs) - set(location.capabilities)):
+            needs = needs_of(variants, facts, network=inputs.network, rules=rules)
+            lacking = set() if isinstance(needs, Verdict) else set(needs) - set(location.capabilities)
+            for name in sorted(lacking):
                 yield _option(Kind.CAPABILITY, location, 1, detail=name)
         case Kind.ACCOUNT:
             for account_id in _accounts(inputs)[:ACCOUNTS_TRIED_MAX]:
