@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import msgspec
 
-from processors.reasons import Reason
 from processors.rules import DEFAULT_RULES, Rules
 from schemas.records.base import Record
 from schemas.records.network import (
@@ -131,39 +130,9 @@ def fold(network: Network, records: Iterable[tuple[int, Record]]) -> Network:
     return folded
 
 
-def why_unusable(record: Record) -> tuple[Reason, str] | None:
-    """Why this record cannot be applied; None where it can. Whoever reads reference data asks before `fold`."""
-    if not isinstance(record, REFERENCE_DATA):
-        return Reason.UNDECLARED_RECORD, f"{type(record).__name__} is not reference data: see topology.yaml"
-    if isinstance(record, RuleSetPublished):
-        try:
-            msgspec.msgpack.decode(record.compiled, type=Rules)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            name = f"rule set {record.rule_set_id} version {record.version}"
-            return Reason.INVALID_VALUE, f"{name} cannot be read ({error}): the version before stays in force"
-    if isinstance(record, EntitlementGranted) and (why := _why_no_grant(record)) is not None:
-        return Reason.INVALID_VALUE, f"{why}; what was granted before stays in force"
-    return None
-
-
-def _key_of(grant: EntitlementGranted) -> GrantKey:
+def grant_key(grant: EntitlementGranted) -> GrantKey:
     """What a later grant replaces."""
     return grant.supplier_id, grant.merchant_id, grant.scope, grant.scope_id
-
-
-def _why_no_grant(grant: EntitlementGranted) -> str | None:
-    """Why the grant cannot be used; None where it can."""
-    name = f"entitlement {'/'.join(_key_of(grant))}"
-    if grant.level not in RANK:
-        return f"{name}: level {grant.level!r} is unknown: use one of {', '.join(LEVELS)}"
-    if grant.scope not in SCOPES:
-        return f"{name}: scope {grant.scope!r} is unknown: use one of {', '.join(SCOPES)}"
-    if grant.scope == "merchant" and grant.scope_id != grant.merchant_id:
-        return f"{name}: a grant of scope merchant names the merchant itself as scope_id"
-    tenants = {one.partition("|")[0] for one in (grant.supplier_id, grant.merchant_id, grant.scope_id)}
-    if len(tenants) > 1:
-        return f"{name}: supplier, merchant and scope_id belong to several tenants ({', '.join(sorted(tenants))})"
-    return None
 
 
 def _apply(network: Network, record: Any) -> None:
@@ -187,8 +156,8 @@ def _apply(network: Network, record: Any) -> None:
         case SupplierDefined():
             network.suppliers[record.supplier_id] = record
         case EntitlementGranted(retired=True):
-            network.grants.pop(_key_of(record), None)
+            network.grants.pop(grant_key(record), None)
         case EntitlementGranted():
-            network.grants[_key_of(record)] = RANK[record.level]
+            network.grants[grant_key(record)] = RANK[record.level]
         case _:
             raise TypeError(f"{type(record).__name__} is not reference data")

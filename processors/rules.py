@@ -84,6 +84,8 @@ class Rules(msgspec.Struct, frozen=True):
     """What slack is rated against when the customer was promised no date (nothing is fenced then)."""
     delivery_weekdays: tuple[Weekday, ...] = (1, 2, 3, 4, 5, 6)
     """ISO weekdays that count as transit days, and on which parcels arrive."""
+    delivery_on_holidays: bool = True
+    """Whether the destination country's public holidays are days like others for its carriers."""
     delivery_by_minute: Minute = 20 * 60
     """Local minute of the day by which a parcel due that day has arrived."""
     exchange_rates_e6: dict[Currency, Positive] = {}

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from aiokafka import TopicPartition as AiokafkaPartition
 
-from processors.network import Network, fold, why_unusable
+from processors.network import Network, fold
 from processors.reasons import Reason
+from processors.usable import why_unusable
 from schemas.codec import Codec
 from schemas.errors import SchemaError, UnknownSchemaError
 from schemas.records.base import Record

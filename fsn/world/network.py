@@ -251,6 +251,7 @@ def _location(
         carrier_account_ids=tuple(
             account.account_id for account in accounts if account.account_id.partition("|")[2] in names
         ),
+        holiday_region=city.country,
     )
 
 

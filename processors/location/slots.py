@@ -13,8 +13,9 @@ from typing import Final
 
 import msgspec
 
-from processors.routing.calendars import EPOCH, MILLISECOND, zone
+from processors.routing.calendars import EPOCH, MILLISECOND
 from processors.step import ABSENT, Context, Table
+from processors.zones import zone
 from schemas.records.network import LocationDefined
 from schemas.records.operations import LocationLoadChanged
 

@@ -12,7 +12,7 @@ import msgspec
 
 from processors.network import Network
 from processors.routing import geo
-from processors.routing.calendars import DAY_MS, Cutoff, arrival, cutoffs, zone
+from processors.routing.calendars import DAY_MS, Cutoff, arrival, cutoffs
 from processors.routing.entitlements import may_order
 from processors.routing.facts import Offer, Offers, OrderFacts
 from processors.routing.score import weights_of
@@ -21,6 +21,7 @@ from processors.routing.steps.carrier import CLICK_AND_COLLECT, COLLECTED, Arriv
 from processors.routing.words import OK, Verdict
 from processors.rules import Rules
 from processors.tenants import tenant_of
+from processors.zones import zone
 from schemas.records.network import LocationDefined
 
 LANE_SETS_MAX: Final = 500
@@ -44,7 +45,9 @@ class Lane:
         "capabilities",
         "capability_verdict",
         "cost_verdict",
+        "days",
         "delivery",
+        "delivery_region",
         "handling",
         "handling_ms",
         "limit_ms",
@@ -83,7 +86,9 @@ class Lane:
         self.cost_verdict = Verdict.CURRENCY_UNKNOWN if rate_e6 is None else OK
         self.limit_ms = _limit_ms(network, location)
         self.calendar = (location.timezone, location.cutoff_minute, location.working_days)
+        self.days = (location.holiday_region, location.closed_dates, location.open_dates)
         self.delivery = (rules.delivery_weekdays or EVERY_DAY, rules.delivery_by_minute)
+        self.delivery_region = "" if rules.delivery_on_holidays else facts.country
         self.schedules: dict[int, tuple[Schedule, ...]] = {}
 
     def schedule(self, ready_at: int) -> Schedule | Verdict:
@@ -102,7 +107,7 @@ class Lane:
             self.schedules.clear()
         zone_name, cutoff_minute, working_days = self.calendar
         made: list[Schedule] = []
-        for cutoff in cutoffs(zone_name, cutoff_minute, working_days, day):
+        for cutoff in cutoffs(zone_name, cutoff_minute, working_days, day, self.days):
             arrivals = tuple([(self._arrival(cutoff, tariff), tariff) for tariff in self.tariffs])
             instants = [arrival[0] for arrival in arrivals] or [cutoff[0]]
             made.append((cutoff[0], min(instants), max(instants), arrivals))
@@ -113,7 +118,7 @@ class Lane:
         if tariff is COLLECTED:
             return cutoff[0]
         zone_name = self.location.timezone
-        return max(cutoff[0], arrival(zone_name, cutoff[1], tariff.transit_days, self.delivery))
+        return max(cutoff[0], arrival(zone_name, cutoff[1], tariff.transit_days, self.delivery, self.delivery_region))
 
 
 class Wanted(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ In: the reference data, a merchant and a variant. Out: the level that holds, or 
 The most specific grant wins (product, then category, then merchant), even where it allows less than a wider one;
 a revoked grant is gone, so that the next wider one holds again. The merchant's own goods need no grant, nor do those
 of a supplier that never said it requires one (`SupplierDefined`). Grants that cannot be used never come here:
-`processors.network.why_unusable` refuses them.
+`processors.usable.why_unusable` refuses them.
 """
 
 from typing import Final

@@ -73,6 +73,9 @@ class LocationDefined(Record):
     safety_stock: units of each variant never promised
     carrier_account_ids: accounts it may ship with
     retired: true once the location takes no new work
+    holiday_region: ISO 3166 country or region (DE, DE-BE) on whose public holidays it does not ship; empty: it does
+    closed_dates: further local days on which it does not ship, ISO 8601
+    open_dates: local days on which it ships whatever its calendar says, ISO 8601
     """
 
     location_id: str
@@ -99,6 +102,9 @@ class LocationDefined(Record):
     safety_stock: Int32
     carrier_account_ids: tuple[str, ...]
     retired: bool = False
+    holiday_region: str = ""
+    closed_dates: tuple[str, ...] = ()
+    open_dates: tuple[str, ...] = ()
 
 
 class FeedDefined(Record):

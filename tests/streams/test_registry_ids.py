@@ -78,7 +78,7 @@ def test_a_refusal_names_schema_subject_and_mend(remote):
 def test_one_schema_under_two_ids_is_refused(remote):
     remote.one_id_per_subject = True
     with pytest.raises(
-        ConfigurationError, match=r"knows AssignmentAccepted v1 as id .* and, under subject order-events-.*, as id"
+        ConfigurationError, match=r"knows StockDelta v1 as id .* and, under subject mapped-stock-.*, as id"
     ):
         registry_for(remote.url, FSN, register=True)
 

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.network import LEVELS, RANK, Network, fold, why_unusable
+from processors.network import LEVELS, RANK, Network, fold
 from processors.reasons import Reason
 from processors.routing.entitlements import NOT_GRANTED, rank_of
+from processors.usable import why_unusable
 from schemas.records.network import EntitlementGranted, SupplierDefined, VariantDefined
 from tests.processors.routing.world import VARIANT, change, decide, network, shipped, stock
 

@@ -1,13 +1,15 @@
 """Distances and calendars."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.routing.calendars import DAY_MS, QUARTER_MS, arrival, cutoffs, known_zones, local_date, zone
+from processors.holidays import public_holidays
+from processors.routing.calendars import DAY_MS, QUARTER_MS, arrival, cutoffs, local_date
 from processors.routing.geo import distance_m, point
+from processors.zones import known_countries, known_zones, zone
 
 BERLIN, PARIS, SYDNEY = (52_520_000, 13_405_000), (48_856_600, 2_352_200), (-33_868_800, 151_209_300)
 WEEK, MON_TO_SAT = (1, 2, 3, 4, 5), ((1, 2, 3, 4, 5, 6), 20 * 60)
@@ -105,6 +107,51 @@ def test_every_instant_of_a_day_reaches_a_cutoff_in_order(day, minute, weekdays)
 )
 def test_arrival(left, transit_days, calendar, arrives):
     assert arrival("Europe/Berlin", ordinal(left), transit_days, calendar) == at(arrives)
+
+
+@pytest.mark.parametrize(
+    ("days", "day", "leaves"),
+    [
+        (("DE", (), ()), "2026-10-02", ["2026-10-02"]),
+        (("DE", (), ()), "2026-05-01", ["2026-05-04"]),  # Labour Day, a Friday
+        (("DE-BE", (), ()), "2027-03-08", ["2027-03-09"]),  # Women's Day, in Berlin alone
+        (("DE", (), ()), "2027-03-08", ["2027-03-08"]),
+        (("GB-ENG", (), ()), "2026-12-28", ["2026-12-29"]),  # Boxing Day's substitute
+        (("", ("2026-09-03", "2026-09-04"), ()), "2026-09-03", ["2026-09-07"]),  # stock-taking
+        (("DE", (), ("2026-05-01",)), "2026-05-01", ["2026-05-01"]),  # open all the same
+        (("", (), ("2026-09-06",)), "2026-09-06", ["2026-09-06"]),  # a Sunday before a feast
+        (("XX", (), ()), "2026-09-03", ["2026-09-03"]),  # refused as reference data; here it has no holidays
+        (("DE-XX", (), ()), "2026-05-01", ["2026-05-01"]),
+    ],
+)
+def test_a_location_is_closed_on_its_holidays(days, day, leaves):
+    found = cutoffs("Europe/Berlin", 960, WEEK, at(day) // DAY_MS, days)
+    assert [date.fromordinal(ordinal).isoformat() for _, ordinal in found][:1] == leaves
+
+
+def test_a_location_may_close_for_weeks_but_not_for_ever():
+    closed = tuple(date.fromordinal(ordinal("2026-09-01") + off).isoformat() for off in range(100))
+    assert cutoffs("UTC", 960, WEEK, at("2026-09-03") // DAY_MS, ("", closed[:30], ()))[0][0] == at(
+        "2026-10-01T16:00:00"
+    )
+    assert cutoffs("UTC", 960, WEEK, at("2026-09-03") // DAY_MS, ("", closed, ())) == ()
+
+
+@pytest.mark.parametrize(
+    ("left", "region", "arrives"),
+    [
+        ("2026-04-30", "", "2026-05-01T18:00:00"),
+        ("2026-04-30", "DE", "2026-05-02T18:00:00"),  # not on Labour Day, but on the Saturday behind it
+        ("2026-04-30", "NL", "2026-05-01T18:00:00"),  # there it is a day like others
+    ],
+)
+def test_nothing_is_delivered_on_the_destinations_holidays(left, region, arrives):
+    assert arrival("Europe/Berlin", ordinal(left), 1, MON_TO_SAT, region) == at(arrives)
+
+
+def test_far_years_have_no_holidays():
+    assert public_holidays("DE", 1901) == public_holidays("DE", 2500) == frozenset()
+    assert {"DE", "AT", "CH", "PL"} <= known_countries()
 
 
 def test_arrival_in_an_unknown_zone_is_told_in_utc():
