@@ -6,7 +6,7 @@ The instant is the task's time: what had happened by its last tick. Exit code 1 
 """
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fsn.stock_history import Change, History
 
 app = typer.Typer(name="stock")
+
+EPOCH_MS_DIGITS: Final = 11
+"""As many as epoch ms have had since March 1973."""
 
 
 @app.command()
@@ -63,7 +66,7 @@ def stock(
 
 def instant_of(text: str) -> int:
     """Epoch ms of an instant as people write it; without a zone, UTC is meant."""
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) >= EPOCH_MS_DIGITS:  # 20260317 is a day
         return int(text)
     try:
         parsed = datetime.fromisoformat(text)

@@ -54,26 +54,22 @@ def told(driver):
     return seen
 
 
-def test_every_state_that_was_told_is_in_the_history(day):
+def test_every_state_that_was_told_is_in_the_history_and_no_change_is_missing(day):
     driver, made = day
     seen = told(driver)
-    variants = sorted({variant_id for variant_id, _, _ in seen})[:6]
-    checked = 0
-    for variant_id in variants:
+    for variant_id in sorted({variant_id for variant_id, _, _ in seen})[::4]:
         history = read_history(made, variant_id)
-        states = {
-            (change.location_id, change.after.revision): (
-                change.after.on_hand, change.after.reserved, change.after.held
-            )
-            for change in history.changes
-        }  # fmt: skip
+        by_location: dict[str, list] = {}
+        for change in history.changes:
+            by_location.setdefault(change.location_id, []).append(change)
+        for changes in by_location.values():
+            assert [change.after.revision for change in changes] == list(range(1, len(changes) + 1))
+            assert [change.at for change in changes] == sorted(change.at for change in changes)
         for (told_variant, location_id, revision), units in seen.items():
             if told_variant == variant_id:
-                assert states[location_id, revision] == units
-                checked += 1
-        revisions = [change.after.revision for change in history.changes if change.location_id == location_id]
-        assert revisions == sorted(set(revisions))
-    assert checked > 50
+                item = by_location[location_id][revision - 1].after
+                assert (item.on_hand, item.reserved, item.held) == units
+    assert len(seen) > 400
 
 
 def test_at_any_instant_the_last_change_before_it_stands(day):
@@ -101,7 +97,7 @@ def test_at_any_instant_the_last_change_before_it_stands(day):
 def test_at_the_end_it_is_what_the_table_holds(day):
     driver, made = day
     rows = driver.rows(STOCK_ITEMS)
-    for variant_id in sorted({key.rpartition("|acme")[0] for key in rows})[:5]:
+    for variant_id in sorted({key.rpartition("|acme")[0] for key in rows})[::5]:
         history = read_history(made, variant_id)
         ends = {f"{variant_id}|{one.location_id}": one.changed.after for one in history.standings(history.until_at)}
         assert ends == {key: row for key, row in rows.items() if key.startswith(f"{variant_id}|")}
@@ -143,6 +139,7 @@ def test_one_location_as_json(command):
         ("2023-11-14T22:13:20Z", 1_700_000_000_000),
         ("2023-11-14T23:13:20+01:00", 1_700_000_000_000),
         ("2023-11-14 22:13:20", 1_700_000_000_000),
+        ("20231114", 1_699_920_000_000),
     ],
 )
 def test_an_instant_as_people_write_it(text, at):
