@@ -83,10 +83,20 @@ UNMAPPED: Final = Table("unmapped", Unmapped)
 """By alias_id."""
 
 ASKERS: Final = Table("mapping_askers", Asker, owners=_alias_of)
-"""By alias_id # number, first come first; and by alias_id @ order_id, so that an order waits once."""
+"""By `by_number`, first come first; and by `by_order`, so that an order waits once."""
 
 FEEDS: Final = Table("mapping_feeds", Feeds)
 """By alias_id."""
 
 REPORTS: Final = Table("stock_reports", Report)
 """By report_id = feed_id | sku."""
+
+
+def by_number(alias_id: str, number: int) -> str:
+    """The key of the order that came so-and-so-many-th. SKU and order may hold any separator: the length parts them."""
+    return f"{len(alias_id)}#{alias_id}#{number}"
+
+
+def by_order(alias_id: str, order_id: str) -> str:
+    """The key under which an order waits."""
+    return f"{len(alias_id)}@{alias_id}@{order_id}"

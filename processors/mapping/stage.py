@@ -22,7 +22,20 @@ import msgspec
 from processors.aliases import alias_id_of, owner_of, parts_of, problem_of
 from processors.mapping import reports
 from processors.mapping.catalogue import Candidate, catalogue_of, is_suggestion
-from processors.mapping.rows import ALIASES, ASKERS, FEEDS, REPORTS, UNMAPPED, Alias, Asker, Feeds, Source, Unmapped
+from processors.mapping.rows import (
+    ALIASES,
+    ASKERS,
+    FEEDS,
+    REPORTS,
+    UNMAPPED,
+    Alias,
+    Asker,
+    Feeds,
+    Source,
+    Unmapped,
+    by_number,
+    by_order,
+)
 from processors.reasons import Reason
 from processors.rules import MILLION
 from processors.senders import require_sender
@@ -81,11 +94,11 @@ def _asked_by_order(asker: Asker, alias: Alias | Absent, ctx: Context) -> None:
     if alias is not ABSENT and alias.variant_id is not None:
         _tell(asker, alias, alias.variant_id, ctx)
         return
-    if ctx.get(ASKERS, f"{alias_id}@{asker.order_id}") is not ABSENT:
+    if ctx.get(ASKERS, by_order(alias_id, asker.order_id)) is not ABSENT:
         return  # it asks again, for it has heard nothing; nor is there anything to hear
     waiting = _waiting(alias_id, ctx)
-    ctx.put(ASKERS, f"{alias_id}#{waiting.asked}", asker)
-    ctx.put(ASKERS, f"{alias_id}@{asker.order_id}", asker)
+    ctx.put(ASKERS, by_number(alias_id, waiting.asked), asker)
+    ctx.put(ASKERS, by_order(alias_id, asker.order_id), asker)
     _resolve(alias_id, msgspec.structs.replace(waiting, asked=waiting.asked + 1), asker, ctx)
 
 
@@ -94,7 +107,7 @@ def look(alias_id: str, ctx: Context) -> None:
     waiting = ctx.get(UNMAPPED, alias_id)
     if waiting is ABSENT or waiting.look_at > ctx.now_at:
         return
-    first = ctx.get(ASKERS, f"{alias_id}#0")
+    first = ctx.get(ASKERS, by_number(alias_id, 0))
     _resolve(alias_id, msgspec.structs.replace(waiting, look_at=0), None if first is ABSENT else first, ctx)
 
 
@@ -136,11 +149,11 @@ def _put_into_force(alias_id: str, alias: Alias, ctx: Context) -> None:
     waiting, variant_id = ctx.get(UNMAPPED, alias_id), alias.variant_id
     if variant_id is not None and waiting is not ABSENT:
         alias = msgspec.structs.replace(alias, locked=True)
-        askers = (ctx.get(ASKERS, f"{alias_id}#{number}") for number in range(waiting.asked))
+        askers = (ctx.get(ASKERS, by_number(alias_id, number)) for number in range(waiting.asked))
         for number, asker in enumerate([asker for asker in askers if asker is not ABSENT]):
             _tell(asker, alias, variant_id, ctx)
-            ctx.delete(ASKERS, f"{alias_id}#{number}")
-            ctx.delete(ASKERS, f"{alias_id}@{asker.order_id}")
+            ctx.delete(ASKERS, by_number(alias_id, number))
+            ctx.delete(ASKERS, by_order(alias_id, asker.order_id))
         ctx.delete(UNMAPPED, alias_id)
         if waiting.look_at:
             ctx.unwake(waiting.look_at, "mapping.look", alias_id)

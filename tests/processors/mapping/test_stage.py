@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from processors.mapping.rows import ALIASES, ASKERS, UNMAPPED
+from processors.mapping.rows import ALIASES, ASKERS, UNMAPPED, by_number, by_order
 from processors.mapping.stage import STAGE
 from processors.network import Network, RuleSet
 from processors.reasons import Reason
@@ -252,7 +252,14 @@ def test_who_waits_belongs_to_the_sku():
     desk = Desk()
     desk.ask("acme|web|1")
     assert {ASKERS.owners(key, row) for key, row in desk.rows[ASKERS.name].items()} == {(SKU,)}
-    assert ASKERS.owners(f"{SKU}#0", None) == ()
+    assert ASKERS.owners("any", None) == ()
+
+
+def test_no_name_can_stand_for_another_one():
+    names = ["a", "a#0", "a@b", "a@b@c", "a#0#1", "1#a", "1@a@b"]
+    keys = [by_number(name, number) for name in names for number in (0, 1)]
+    keys += [by_order(name, order) for name in names for order in names]
+    assert len(set(keys)) == len(keys)
 
 
 class Asking(RuleBasedStateMachine):
