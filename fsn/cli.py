@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "mapping": "fsn.mapping",
     "replay": "fsn.replay",
     "run": "fsn.run",
+    "scenario": "fsn.scenario",
     "schemas": "fsn.schemas",
     "stock": "fsn.stock",
     "topology": "fsn.topology",

@@ -18,7 +18,18 @@ from schemas.errors import TopologyError
 from schemas.topology_checks import Place, Places, code_problems, name_problems
 from schemas.topology_model import Defaults, StageSpec, TopicSpec, Topology
 
-__all__ = ["Defaults", "StageSpec", "TopicSpec", "Topology", "TopologyError", "load", "parse", "read"]
+__all__ = [
+    "Defaults",
+    "StageSpec",
+    "TopicSpec",
+    "Topology",
+    "TopologyError",
+    "load",
+    "mapping_of",
+    "parse",
+    "read",
+    "unknown_key",
+]
 
 _FILLED_IN: Final = ("name", "position")
 _TOPIC_KEYS: Final = tuple(key for key in TopicSpec.model_fields if key not in _FILLED_IN)
@@ -49,12 +60,7 @@ def read(path: Path, *, mend: str = "name an existing file") -> str:
 
 def parse(text: str, *, name: str = "topology.yaml", code: bool = False) -> Topology:
     """The topology a text declares; `name` is what messages call it."""
-    places = Places(name)
-    node = _composed(text, name)
-    if not isinstance(node, yaml.MappingNode):
-        raise TopologyError([f"{name}:1: the file is no mapping; start from `app:`, `topics:`, `stages:`"])
-    declared = _mapping(node, (), places, within=())
-    _stop(places)
+    declared, places = mapping_of(text, name=name, start="`app:`, `topics:`, `stages:`")
     _complete(declared, places)
     _stop(places)
     try:
@@ -69,6 +75,17 @@ def parse(text: str, *, name: str = "topology.yaml", code: bool = False) -> Topo
         code_problems(topology, places)
         _stop(places)
     return topology
+
+
+def mapping_of(text: str, *, name: str, start: str) -> tuple[dict[str, Any], Places]:
+    """The mapping a YAML text is, and the line of everything in it; `start` names the keys to start from."""
+    places = Places(name)
+    node = _composed(text, name)
+    if not isinstance(node, yaml.MappingNode):
+        raise TopologyError([f"{name}:1: the file is no mapping; start from {start}"])
+    declared = _mapping(node, (), places, within=())
+    _stop(places)
+    return declared, places
 
 
 def _composed(text: str, name: str) -> yaml.Node | None:
@@ -157,7 +174,7 @@ def _complete(declared: dict[str, Any], places: Places) -> None:
                 continue
             for key in spec:
                 if key not in allowed:
-                    places.report((section, name, key), _unknown(key, allowed))
+                    places.report((section, name, key), unknown_key(key, allowed))
             spec["name"] = name
             if section == "topics":
                 spec["position"] = position
@@ -182,11 +199,12 @@ def _worded(found: dict[str, Any]) -> str:
         return f"is missing; add `{key}: …`"
     if found["type"] == "extra_forbidden":
         allowed = Defaults.model_fields if found["loc"][0] == "defaults" else Topology.model_fields
-        return _unknown(key, tuple(allowed))
+        return unknown_key(key, tuple(allowed))
     return f"{found['input']!r} does not do: {found['msg'][:1].lower()}{found['msg'][1:]}; mend the value"
 
 
-def _unknown(key: str, allowed: tuple[str, ...]) -> str:
+def unknown_key(key: str, allowed: tuple[str, ...]) -> str:
+    """What is wrong with a key nobody reads, and the one that was probably meant."""
     close = difflib.get_close_matches(key, allowed, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known keys are {', '.join(allowed)}"
     return f"is no key here; {hint}"
