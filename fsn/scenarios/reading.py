@@ -223,6 +223,11 @@ def _scenario(name: str, body: Any, below: Mapping[str, Any], places: Places) ->
         for location in getattr(around, key):
             if location not in given["locations"]:
                 places.report((*path, "given"), f"{key} names {location}, which is no location; add it to `locations`")
+    try:
+        list(network_of(given))
+    except GivenError as error:  # layers that do by themselves and contradict each other together
+        places.report((*path, "given", *error.path), str(error))
+        return None
     return Scenario(name=name, given=given, around=around, steps=steps)
 
 
@@ -233,7 +238,7 @@ def _check_given(given: Any, path: Place, places: Places, *, around: bool = True
         return
     also = tuple(Around.model_fields) if around else ()
     _keys(given, (*DEFAULTS, *also), places, path)
-    _model(Around, {key: value for key, value in given.items() if key in also}, path, places)
+    _model(Around, merged({}, {key: value for key, value in given.items() if key in also}), path, places)
     for key in DEFAULTS:
         if not isinstance(given.get(key, {}), dict):
             places.report((*path, key), "is no mapping; write names with what differs from the defaults")
