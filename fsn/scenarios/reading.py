@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from fsn.scenarios.building import DEFAULTS, GivenError, merged, network_of
 from schemas.errors import TopologyError
@@ -40,6 +40,7 @@ def duration_ms(value: Any) -> int:
 
 Duration = Annotated[int, BeforeValidator(duration_ms)]
 Units = dict[str, int]
+Number = Annotated[str, Field(pattern=r"^\d{1,9}$")]
 
 
 class _Model(BaseModel):
@@ -71,7 +72,7 @@ class Answer(_Model):
     at: str
     order: str = "1"
     items: Units | None = None
-    item_ids: dict[int, int] | None = None
+    item_ids: dict[Number, int] | None = None
     of: str | None = None
     shipment: str = "s1"
     reason: str = "broken"

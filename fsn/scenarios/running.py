@@ -167,7 +167,7 @@ class Run:
 
     def _items(self, answer: Answer, offer: AssignmentOffered) -> Mapping[int, int]:
         if answer.item_ids is not None:
-            return answer.item_ids
+            return {int(number): units for number, units in answer.item_ids.items()}
         if answer.items is None:
             return {line.line_no: line.quantity for line in offer.lines}
         lines = self.lines[offer.order_id]
