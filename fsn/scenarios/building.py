@@ -35,7 +35,7 @@ HOME: Final = {"latitude_e6": 52_520_000, "longitude_e6": 13_400_000}
 """Where the customer lives."""
 HOUR_MS: Final = 3_600_000
 
-KINDS: Final = {"locations": "loc", "variants": "var", "accounts": "acc"}
+KINDS: Final = {"locations": "loc", "variants": "var", "accounts": "acc", "merchants": "merchant"}
 LOCATION: Final[dict[str, Any]] = {
     "country": "DE",
     "postcode": "10115",
@@ -82,7 +82,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "variants": {"hat": {}, "mug": {}, "shirt": {}, "shoes": {}},
     "accounts": {"dhl": {}},
     "rules": {},
-    "merchant": {},
+    "merchants": {"shop": {}},
 }
 
 
@@ -120,8 +120,10 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 def network_of(given: Mapping[str, Any], *, version: int = 1) -> Iterator[Record]:
     """Every record of the network, in an order in which each knows those it names."""
     yield _rule_set(given.get("rules", {}), version)
-    merchant: dict[str, Any] = {"name": "shop", "currency": "EUR", "country": "DE", "rule_set_id": f"{TENANT}|rules"}
-    yield _record(MerchantDefined, {"merchant_id": MERCHANT}, merchant, given.get("merchant", {}), ("merchant",))
+    merchant: dict[str, Any] = {"currency": "EUR", "country": "DE", "rule_set_id": f"{TENANT}|rules"}
+    for name, own in given.get("merchants", {}).items():
+        key = {"merchant_id": id_of("merchants", name)}
+        yield _record(MerchantDefined, key, {**merchant, "name": name}, own, ("merchants", name))
     for name, own in given.get("accounts", {}).items():
         key = {"account_id": id_of("accounts", name)}
         yield _record(CarrierAccountDefined, key, ACCOUNT, own, ("accounts", name))
@@ -150,7 +152,8 @@ def _location(name: str, own: Any, path: Place) -> Iterator[Record]:
     theirs = {key: own[key] for key in ("freshness_limit_ms", "partials_allowed") if key in own}
     yield _record(PartnerDefined, {"partner_id": partner_id}, partner, theirs, path)
     yield _record(LocationDefined, {"location_id": location_id}, defaults, rest, path, also=LOCATION_ALSO)
-    yield FeedDefined(f"{location_id}|feed", partner_id, location_id, "contiguous", "none")
+    runs_it = str(own.get("partner_id", partner_id))
+    yield FeedDefined(f"{location_id}|feed", runs_it, location_id, "contiguous", "none")
 
 
 def _record(

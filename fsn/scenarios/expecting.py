@@ -40,8 +40,9 @@ class Seen:
         self._keys = {number: key for key, number in lines.items()}
         self._decided: list[RoutingDecision] = self._read("routing-decisions", order_id)
         self._parked: list[OrderParked] = self._read("order-status", order_id)
-        audits: list[RoutingAudit] = self._read("routing-audits", order_id)
-        self._trace: AuditTrace | None = unpack(audits[-1].audit) if audits and audits[-1].audit else None
+        self._audits: list[RoutingAudit] = self._read("routing-audits", order_id)
+        packed = self._audits[-1].audit if self._audits else b""
+        self._trace: AuditTrace | None = unpack(packed) if packed else None
 
     def status(self) -> str:
         """Routed, or the last that `order-status` says of it; nothing before either."""
@@ -52,6 +53,10 @@ class Seen:
     def because(self) -> str | None:
         """The reason `order-status` gave last."""
         return self._parked[-1].reason if self._parked else None
+
+    def outcomes(self) -> list[str]:
+        """How every evaluation of the order ended: routed, unroutable or denied."""
+        return [one.outcome for one in self._audits]
 
     def reason(self) -> str | None:
         """How the last evaluation ended."""

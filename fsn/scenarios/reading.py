@@ -52,7 +52,7 @@ class Order(_Model):
 
     lines: dict[str, int]
     id: str = "1"
-    merchant: str = "merchant_shop"
+    merchant: str = "shop"
     channel: str = "shop"
     currency: str = "EUR"
     country: str = "DE"
@@ -93,6 +93,7 @@ class Expect(_Model):
     order: str | None = None
     status: str | None = None
     because: str | None = None
+    outcomes: list[str] | None = None
     reason: str | None = None
     fallback: str | None = None
     attempt: int | None = None
@@ -116,6 +117,7 @@ class Step(_Model):
     """One thing that happens, or is looked at."""
 
     order: Order | None = None
+    orders: list[Order] | None = None
     cancel: str | None = None
     accept: Answer | None = None
     reject: Answer | None = None

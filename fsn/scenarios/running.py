@@ -88,31 +88,36 @@ class Run:
         self.published, self.version = fresh, self.version + 1
 
     def _do(self, step: Step) -> None:
-        if step.order is not None:
-            self._place(step.order)
-        elif step.cancel is not None:
-            order_id = order_id_of(step.cancel)
-            self.driver.send("orders", order_id, OrderCancelled(order_id, "changed my mind", self.driver.now_at))
-        elif step.alias is not None:
-            self._alias(step.alias)
-        elif step.stock is not None:
-            for name, units in step.stock.items():
-                for variant, change in units.items():
-                    self._stock(name, variant, change)
-        elif step.heartbeat is not None:
-            location_id = id_of("locations", step.heartbeat)
-            beat = FeedHeartbeat(f"{location_id}|feed", location_id, self.driver.now_at)
-            self.driver.send("feed-heartbeats", location_id, beat)
-        elif step.wait is not None:
+        """What a step says happens; a step says one thing."""
+        for order in (*([step.order] if step.order else []), *(step.orders or [])):
+            self._place(order)
+        self.driver.run()
+        for kind in ("accept", "reject", "ship"):
+            answer = getattr(step, kind)
+            if answer is not None:
+                self._answer(kind, answer)
+        for name, units in (step.stock or {}).items():
+            for variant, change in units.items():
+                self._stock(name, variant, change)
+        self._say(step)
+        if step.wait is not None:
             self._wait(step.wait)
-        elif step.change is not None:
+        if step.change is not None:
             self.given = merged(self.given, step.change)
             self._publish()
-        else:
-            for kind in ("accept", "reject", "ship"):
-                answer = getattr(step, kind)
-                if answer is not None:
-                    self._answer(kind, answer)
+
+    def _say(self, step: Step) -> None:
+        """Send what needs one record."""
+        now_at = self.driver.now_at
+        if step.cancel is not None:
+            order_id = order_id_of(step.cancel)
+            self.driver.send("orders", order_id, OrderCancelled(order_id, "changed my mind", now_at))
+        if step.alias is not None:
+            self._alias(step.alias)
+        if step.heartbeat is not None:
+            location_id = id_of("locations", step.heartbeat)
+            beat = FeedHeartbeat(f"{location_id}|feed", location_id, now_at)
+            self.driver.send("feed-heartbeats", location_id, beat)
 
     def _wait(self, duration_ms: int) -> None:
         until, start = self.driver.now_at + duration_ms, self.driver.now_at
@@ -121,13 +126,14 @@ class Run:
             self.driver.tick(at)
 
     def _place(self, order: Order) -> None:
+        """Put an order on its topic; it runs with those placed at the same moment."""
         order_id = order_id_of(order.id)
         self.last_order = order.id
         now_at = self.driver.now_at
         self.lines[order_id] = {key: number for number, key in enumerate(order.lines, 1)}
         placed = OrderPlaced(
             order_id=order_id,
-            merchant_id=f"{TENANT}|{order.merchant}",
+            merchant_id=id_of("merchants", order.merchant),
             channel=order.channel,
             lines=tuple(_line(number, key, units) for number, (key, units) in enumerate(order.lines.items(), 1)),
             currency=order.currency,
@@ -147,7 +153,7 @@ class Run:
             recipient_ref="r",
             occurred_at=now_at,
         )
-        self.driver.send("orders", order_id, placed)
+        self.driver.send_raw("orders", order_id.encode(), self.driver.codec.encode(placed), run=False)
 
     def _answer(self, kind: str, answer: Answer) -> None:
         order_id, location_id = order_id_of(answer.order), id_of("locations", answer.at)

@@ -10,7 +10,7 @@ from fsn.scenarios.running import run
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-TOPOLOGY = load_topology(ROOT / "topology.yaml", clock="external", partitions=2)
+TOPOLOGY = load_topology(ROOT / "topology.yaml", clock="external", partitions=1)
 SCENARIOS = [(path.stem, scenario) for path in sorted(HERE.glob("*.yaml")) for scenario in scenarios_of(path)]
 
 
