@@ -32,14 +32,16 @@ class ScenarioError(Exception):
 
 def duration_ms(value: Any) -> int:
     """`30s`, `15m`, `2h`, `1d` in milliseconds."""
-    found = re.fullmatch(r"(-?\d{1,6})([smhd])", value) if isinstance(value, str) else None
+    found = re.fullmatch(r"(\d{1,6})([smhd])", value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("a duration is a number with s, m, h or d, such as 90m")
     return int(found[1]) * UNITS_MS[found[2]]
 
 
 Duration = Annotated[int, BeforeValidator(duration_ms)]
-Units = dict[str, int]
+Int = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+"""What a record can carry as a quantity."""
+Units = dict[str, Int]
 Number = Annotated[str, Field(pattern=r"^\d{1,9}$")]
 
 
@@ -50,7 +52,7 @@ class _Model(BaseModel):
 class Order(_Model):
     """An order; lines by variant, by `gtin/NUMBER`, or by `merchant:NAME/SKU`; `shirt#2` is another line of shirts."""
 
-    lines: dict[str, int]
+    lines: Units
     id: str = "1"
     merchant: str = "shop"
     channel: str = "shop"
@@ -62,7 +64,7 @@ class Order(_Model):
     business: bool = False
     promised_in: Duration | None = None
     partial_consent: bool = False
-    cost_ceiling_minor: int | None = None
+    cost_ceiling_minor: Annotated[int, Field(ge=-(2**53), le=2**53)] | None = None
     fixed: str | None = None
 
 
@@ -72,7 +74,7 @@ class Answer(_Model):
     at: str
     order: str = "1"
     items: Units | None = None
-    item_ids: dict[Number, int] | None = None
+    item_ids: dict[Number, Int] | None = None
     of: str | None = None
     shipment: str = "s1"
     reason: str = "broken"
@@ -84,7 +86,7 @@ class AliasIs(_Model):
     sku: str
     variant: str
     namespace: str = "merchant:merchant_shop"
-    pack: int = 1
+    pack: Int = 1
 
 
 class Expect(_Model):
@@ -167,13 +169,14 @@ def scenarios_of(path: Path) -> list[Scenario]:
     _keys(declared, ("base", "given", "scenarios"), places)
     given = declared.get("given", {})
     _check_given(given, ("given",), places)
+    _stop(places)
     named = declared.get("scenarios")
     if not isinstance(named, dict) or not named:
         places.report(("scenarios",), "is missing or empty; write at least one scenario under its name")
         _stop(places)
     found = []
     for name, body in (named or {}).items():
-        scenario = _scenario(name, body, merged(below, given if isinstance(given, dict) else {}), places)
+        scenario = _scenario(name, body, merged(below, given), places)
         if scenario is not None:
             found.append(scenario)
     _stop(places)

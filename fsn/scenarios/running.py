@@ -1,15 +1,16 @@
 """Running: one scenario through every stage of the topology, in memory.
 
 In: a checked `Scenario` and the topology. Out: the differences between what it expects and what happened, in words; none
-when it passes. Refused, as ScenarioError: a step that speaks of an order or an assignment that there is not.
+when it passes. Refused, as ScenarioError: a step that speaks of an order or an assignment that there is not, changes
+that contradict what was given.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fsn.scenarios.building import HOME, NOW_AT, TENANT, id_of, merged, network_of
+from fsn.scenarios.building import HOME, NOW_AT, TENANT, GivenError, id_of, merged, network_of
 from fsn.scenarios.expecting import differences
 from fsn.scenarios.reading import AliasIs, Answer, Order, Scenario, ScenarioError, Step
 from processors.aliases import alias_id_of
@@ -83,7 +84,11 @@ class Run:
 
     def _publish(self) -> None:
         """Put into force what is new or differs from before."""
-        fresh = {repr(_key(record)): record for record in network_of(self.given, version=self.version)}
+        try:
+            fresh = {repr(_key(record)): record for record in network_of(self.given, version=self.version)}
+        except GivenError as error:  # changes that do by themselves and contradict what was given
+            where = ".".join(map(str, error.path))
+            raise ScenarioError((f"{self.scenario.name}: change.{where}: {error}",)) from error
         self.driver.publish(*[record for key, record in fresh.items() if self.published.get(key) != record])
         self.published, self.version = fresh, self.version + 1
 
@@ -216,7 +221,11 @@ class Run:
         """What every partition hears of a location's load."""
         driver, location_id = self.driver, id_of("locations", name)
         location = next(one for one in self.published.values() if _key(one) == (LocationDefined, location_id))
-        day = datetime.fromtimestamp(driver.now_at / 1_000, ZoneInfo(location.timezone)).date().isoformat()
+        try:
+            day = datetime.fromtimestamp(driver.now_at / 1_000, ZoneInfo(location.timezone)).date().isoformat()
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            problem = f"loads.{name}: {location.timezone!r} is no time zone, so that it has no day; mend its timezone"
+            raise ScenarioError((f"{self.scenario.name}: {problem}",)) from error
         load = LocationLoadChanged(location_id, day, used, location.daily_slots, driver.now_at)
         for partition in range(driver.topology.partitions):
             value = driver.codec.encode(load)

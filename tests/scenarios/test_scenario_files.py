@@ -57,6 +57,8 @@ def test_the_example_of_the_page_runs(tmp_path):
         ("given:\n  locations:\n    b: {km: .nan}\nscenarios: {a: {expect: {}}}\n", 3, "is no distance"),
         ("given:\n  rules:\n    weight_stok: 1\nscenarios: {a: {expect: {}}}\n", 3, "did you mean weight_stock?"),
         ("given: {stock: {moon: {shirt: 1}}}\nscenarios:\n  a: {expect: {}}\n", 3, "moon, which is no location"),
+        ("scenarios:\n  a:\n    order: {lines: {shirt: 99999999999}}\n    expect: {}\n", 3, "less than or equal"),
+        ("scenarios:\n  a:\n    steps:\n    - wait: -5h\n    expect: {}\n", 4, "a duration is a number"),
         ("base: none.yaml\nscenarios: {a: {expect: {}}}\n", 1, "none.yaml is no file"),
         ("base: [1]\nscenarios: {a: {expect: {}}}\n", 1, "is no name of a file"),
         ("given: {}\n", 1, "write at least one scenario"),
@@ -89,4 +91,23 @@ def test_an_answer_to_what_was_never_offered_is_told(tmp_path):
     text = "given: {locations: {b: {}}}\nscenarios:\n  a:\n    steps: [{accept: {at: b}}]\n    expect: {}\n"
     (scenario,) = scenarios_of(written(tmp_path, text))
     with pytest.raises(ScenarioError, match=r"acme\|loc_b was offered nothing"):
+        run(scenario, TOPOLOGY)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            (
+                "scenarios:\n  a:\n    steps:\n    - change: {rules: {distance_best_m: 999}}\n"
+                "    - change: {rules: {distance_worst_m: 10}}\n    expect: {}\n"
+            ),
+            "a: change.rules.distance_best_m: must be below",
+        ),
+        ("given: {locations: {b: {timezone: X/Y}}, loads: {b: 1}}\nscenarios: {a: {expect: {}}}\n", "no time zone"),
+    ],
+)
+def test_what_only_the_run_shows_is_told_with_the_scenario(tmp_path, text, words):
+    (scenario,) = scenarios_of(written(tmp_path, text))
+    with pytest.raises(ScenarioError, match=words):
         run(scenario, TOPOLOGY)
