@@ -9,7 +9,7 @@ from fsn.scenario import app
 from fsn.scenarios.reading import ScenarioError, scenarios_of
 from fsn.scenarios.running import run
 from processors.routing.words import BY_WORD
-from tests.scenarios.test_scenarios import HERE, ROOT, SCENARIOS, TOPOLOGY
+from tests.scenarios.test_scenarios import ROOT, SCENARIOS, TOPOLOGY
 
 UNREACHABLE = {"unknown_location", "unknown_variant", "nothing_wanted", "not_reached", "ok", "next_tier"}
 """Reference data never vanishes, an order has units, and the next tier is asked at once: no trace ends with these."""
@@ -28,8 +28,9 @@ def problems_of(folder, text):
 
 
 def test_there_are_scenarios_for_every_verdict_that_can_be_reached():
-    text = "\n".join(path.read_text("utf-8") for path in HERE.glob("*.yaml"))
-    told = set(re.findall(r"[a-z_]+", text))
+    expected = [step.expect for _, scenario in SCENARIOS for step in scenario.steps if step.expect]
+    told = {verdict for expect in expected for verdict in (expect.verdicts or {}).values()}
+    told |= {word for expect in expected for word in (expect.because, expect.reason, expect.fallback)}
     assert sorted(set(BY_WORD) - told - UNREACHABLE) == []
     assert len(SCENARIOS) >= 80
 
