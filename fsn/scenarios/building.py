@@ -17,11 +17,13 @@ from processors.rules import RuleError, rules_from
 from schemas.records.base import Record
 from schemas.records.network import (
     CarrierAccountDefined,
+    EntitlementGranted,
     FeedDefined,
     LocationDefined,
     MerchantDefined,
     PartnerDefined,
     RuleSetPublished,
+    SupplierDefined,
     VariantDefined,
 )
 from schemas.topology import unknown_key
@@ -35,7 +37,13 @@ HOME: Final = {"latitude_e6": 52_520_000, "longitude_e6": 13_400_000}
 """Where the customer lives."""
 HOUR_MS: Final = 3_600_000
 
-KINDS: Final = {"locations": "loc", "variants": "var", "accounts": "acc", "merchants": "merchant"}
+KINDS: Final = {
+    "locations": "loc",
+    "variants": "var",
+    "accounts": "acc",
+    "merchants": "merchant",
+    "suppliers": "supplier",
+}
 LOCATION: Final[dict[str, Any]] = {
     "country": "DE",
     "postcode": "10115",
@@ -76,6 +84,13 @@ ACCOUNT: Final[dict[str, Any]] = {
     "b2b_only": False,
     "daily_slots": 1_000,
 }
+GRANT: Final[dict[str, Any]] = {
+    "supplier_id": f"{TENANT}|supplier_tools",
+    "merchant_id": MERCHANT,
+    "scope": "merchant",
+    "scope_id": MERCHANT,
+    "level": "order_allowed",
+}
 LOCATION_ALSO: Final = ("accounts", "freshness_limit_ms", "km", "partials_allowed")
 DEFAULTS: Final[dict[str, Any]] = {
     "locations": {},
@@ -83,6 +98,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "accounts": {"dhl": {}},
     "rules": {},
     "merchants": {"shop": {}},
+    "suppliers": {},
+    "grants": {},
 }
 
 
@@ -130,6 +147,11 @@ def network_of(given: Mapping[str, Any], *, version: int = 1) -> Iterator[Record
     for name, own in given.get("variants", {}).items():
         key = {"variant_id": id_of("variants", name)}
         yield _record(VariantDefined, key, {**VARIANT, "title": name}, own, ("variants", name))
+    for name, own in given.get("suppliers", {}).items():
+        key = {"supplier_id": id_of("suppliers", name)}
+        yield _record(SupplierDefined, key, {"name": name}, own, ("suppliers", name))
+    for name, own in given.get("grants", {}).items():
+        yield _record(EntitlementGranted, {}, GRANT, own, ("grants", name))
     for name, own in given.get("locations", {}).items():
         yield from _location(name, own, ("locations", name))
 
