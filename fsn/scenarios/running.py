@@ -14,6 +14,7 @@ from fsn.scenarios.building import HOME, NOW_AT, TENANT, GivenError, id_of, merg
 from fsn.scenarios.expecting import differences
 from fsn.scenarios.reading import AliasIs, Answer, Order, Scenario, ScenarioError, Step
 from processors.aliases import alias_id_of
+from processors.network import grant_key
 from processors.pipeline import STAGES
 from schemas.records.assignments import (
     AssignmentAccepted,
@@ -24,7 +25,7 @@ from schemas.records.assignments import (
     Track,
 )
 from schemas.records.mapping import AliasDefined
-from schemas.records.network import LocationDefined
+from schemas.records.network import EntitlementGranted, LocationDefined
 from schemas.records.operations import FeedHeartbeat, LocationLoadChanged
 from schemas.records.orders import OrderCancelled, OrderLine, OrderPlaced
 from schemas.records.stock import StockDelta
@@ -237,8 +238,10 @@ def order_id_of(number: str) -> str:
     return f"{TENANT}|shop|{number}"
 
 
-def _key(record: Any) -> tuple[type, str]:
+def _key(record: Any) -> tuple[type, Any]:
     """What a record of reference data replaces."""
+    if isinstance(record, EntitlementGranted):
+        return EntitlementGranted, grant_key(record)
     return type(record), str(getattr(record, record.__struct_fields__[0]))
 
 
