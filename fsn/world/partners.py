@@ -108,12 +108,14 @@ class Partners:
 
     def _closed(self, closed: AssignmentClosed) -> None:
         work = self._work.get(closed.assignment_id)
-        if work is None or work.ended:
+        if work is None:
             return
         if work.said and not work.order.cancel_sent:
-            for _ in range(work.said):  # our answer and its end have crossed
+            for _ in range(work.said):  # our answer, a rejection of everything too, and its end have crossed
                 what = f"an answer to assignment {closed.assignment_id}, {closed.status} meanwhile"
                 self._truth.plant("ILLEGAL_TRANSITION", "partner-responses", closed.location_id, what)
+        if work.ended:
+            return
         for number in list(work.open):
             self._drop(work, number)
         self._end(work)

@@ -18,7 +18,7 @@ from processors.carriers.redaction import redact
 from processors.carriers.registry import parse
 from schemas.codec import Codec
 from schemas.errors import SchemaError
-from schemas.records.assignments import AssignmentOffered, AssignmentRejected
+from schemas.records.assignments import AssignmentClosed, AssignmentOffered, AssignmentRejected
 from schemas.records.routing import PlanLine
 from schemas.topology import TopologyError
 from streams.partitioner import Partitioner
@@ -162,8 +162,8 @@ def test_the_clock_of_a_topology_can_be_replaced(tmp_path):
         load_topology(tmp_path / "none.yaml")
 
 
-def test_what_is_on_no_shelf_any_more_is_not_shipped():
-    """An offer that crosses with the damage of everything there."""
+def _offered_what_is_gone():
+    """A world just before its answer to an offer that crosses with the damage of everything there."""
     world = World(3, orders=20, deltas=400, hours=4)
     while world.agenda.now < START_AT + 30 * MINUTE_MS:
         world.advance()
@@ -176,7 +176,27 @@ def test_what_is_on_no_shelf_any_more_is_not_shipped():
     world.hear(
         AssignmentOffered("asg-1", order.placed.order_id, location, "acme|gls_de", "standard", lines, False, at), at
     )
+    return world, order, location
+
+
+def _answers(world, until):
     told = []
-    while world.agenda.now < at + 6 * 60 * MINUTE_MS:
+    while world.agenda.now < until:
         told += [world.codec.decode(one.value) for one in world.advance().messages if one.topic == "partner-responses"]
-    assert [type(one) for one in told if one.assignment_id == "asg-1"] == [AssignmentRejected]
+    return [one for one in told if one.assignment_id == "asg-1"]
+
+
+def test_what_is_on_no_shelf_any_more_is_not_shipped():
+    world, _, _ = _offered_what_is_gone()
+    told = _answers(world, world.agenda.now + 6 * 60 * MINUTE_MS)
+    assert [type(one) for one in told] == [AssignmentRejected]
+
+
+def test_a_rejection_that_crosses_with_the_end_of_its_offer_is_known_to_be_refused():
+    """FSN has withdrawn what the partner rejects meanwhile: each of its answers will be a dead letter."""
+    world, order, location = _offered_what_is_gone()
+    told = _answers(world, world.agenda.now + 20 * MINUTE_MS)
+    world.hear(AssignmentClosed("asg-1", order.placed.order_id, location, "withdrawn"), world.agenda.now)
+    planted = [one.topic for one in world.truth.dead_letters if "asg-1" in one.what]
+    assert planted == ["partner-responses"] * len(told)
+    assert told
