@@ -1,7 +1,7 @@
 """Requests: what the order asks of a location, and the offer that runs out.
 
-In: AssignmentRequested and AssignmentWithdrawalRequested, the timer `location.expire`. Out: AssignmentOffered and
-AssignmentClosed to the partner on `assignments`; AssignmentDeclined, AssignmentExpired, AssignmentWithdrawn and
+In: AssignmentRequested and AssignmentWithdrawalRequested, the timer `location.expire`. Out: AssignmentOffered,
+AssignmentUpdated and AssignmentClosed to the partner on `assignments`; AssignmentDeclined, AssignmentExpired, AssignmentWithdrawn and
 AssignmentWithdrawalRefused to the order on `order-events`.
 
 Nothing here goes to dead-letters: each request gets its answer. An id answered once is never offered again, for the
@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from processors.location.inbox import ASSIGNMENTS, ENDED, WITHOUT_SHIPMENT, Assignment, Item, Status, keep, status_of
+from processors.location.inbox import ASSIGNMENTS, WITHOUT_SHIPMENT, Assignment, Item, Status, keep, status_of
 from processors.location.slots import take_slot
 from processors.step import ABSENT, Context
 from schemas.records.assignments import (
@@ -27,6 +27,7 @@ from schemas.records.assignments import (
     AssignmentWithdrawn,
     ItemQuantity,
 )
+from schemas.records.network import LocationDefined
 
 CANCELLED: Final = "cancelled"
 WITHDRAWABLE: Final = (Status.PENDING_ACCEPT, *WITHOUT_SHIPMENT)
@@ -41,7 +42,8 @@ def offer(record: AssignmentRequested, ctx: Context) -> None:
     if known is not ABSENT:
         _answer_again(record.assignment_id, known, ctx)
         return
-    slot_date, reason = _slot_for(record.location_id, ctx)
+    location = ctx.network.locations.get(record.location_id)
+    slot_date, reason = _slot_for(location, ctx)
     assignment = Assignment(
         order_id=record.order_id,
         location_id=record.location_id,
@@ -51,11 +53,14 @@ def offer(record: AssignmentRequested, ctx: Context) -> None:
         status=Status.DECLINED if reason else Status.PENDING_ACCEPT,
         items=tuple(Item(line.line_no, line.quantity) for line in record.lines),
         reason=reason,
+        allocation=location is not None and location.erp_allocation,
+        invoicing=location is not None and location.erp_invoicing,
     )
-    keep(record.assignment_id, assignment, ctx)
     if reason:
+        keep(record.assignment_id, assignment, ctx)
         _answer_again(record.assignment_id, assignment, ctx)
         return
+    ctx.put(ASSIGNMENTS, record.assignment_id, assignment)
     ctx.wake(record.accept_by, "location.expire", record.assignment_id)
     offered = AssignmentOffered(
         assignment_id=record.assignment_id,
@@ -66,6 +71,8 @@ def offer(record: AssignmentRequested, ctx: Context) -> None:
         lines=record.lines,
         partials=record.partials,
         accept_by=record.accept_by,
+        erp_allocation=assignment.allocation,
+        erp_invoicing=assignment.invoicing,
     )
     ctx.emit("assignments", record.location_id, offered)
 
@@ -82,7 +89,7 @@ def withdraw(record: AssignmentWithdrawalRequested, ctx: Context) -> None:
         )
         ctx.emit("order-events", assignment.order_id, refused)
         return
-    if assignment.status not in ENDED:
+    if not assignment.has_ended:
         keep(record.assignment_id, msgspec.structs.replace(assignment, status=Status.WITHDRAWN), ctx)
     withdrawn = AssignmentWithdrawn(record.assignment_id, assignment.order_id, assignment.location_id)
     ctx.emit("order-events", assignment.order_id, withdrawn)
@@ -91,7 +98,7 @@ def withdraw(record: AssignmentWithdrawalRequested, ctx: Context) -> None:
 def expire(assignment_id: str, ctx: Context) -> None:
     """The timer: what the partner has not decided on by now is not the partner's any more."""
     assignment = ctx.get(ASSIGNMENTS, assignment_id)
-    if assignment is ABSENT or assignment.status in ENDED:
+    if assignment is ABSENT or assignment.has_ended:
         return
     late = tuple(ItemQuantity(item.line_no, item.pending) for item in assignment.items if item.pending)
     if not late:
@@ -112,9 +119,8 @@ def expire(assignment_id: str, ctx: Context) -> None:
     keep(assignment_id, msgspec.structs.replace(assignment, items=items, status=status), ctx)
 
 
-def _slot_for(location_id: str, ctx: Context) -> tuple[str, str]:
+def _slot_for(location: LocationDefined | None, ctx: Context) -> tuple[str, str]:
     """(local date of the slot taken, why none was taken): one of the two is empty."""
-    location = ctx.network.locations.get(location_id)
     if location is None:
         return "", "unknown_location"
     if location.retired:

@@ -1,13 +1,15 @@
 """Location: the single writer of a location's inbox, its slots and the freshness of its feeds.
 
-In: requests of orders, answers of partners, heartbeats of feeds, timers. Out: offers and closings to the partner,
+In: requests of orders, answers of partners and their ERPs, heartbeats of feeds, timers. Out: offers, the state of
+assignments and their closings to the partner,
 answers to the order, and two broadcasts that every partition routes by. Being the only writer makes two promises
 simple: no local day takes more assignments than the location has slots, and an offer is either accepted or expired,
-never both. What is refused, and why, is said in `responses` and `freshness`.
+never both. What is refused, and why, is said in `contract`, `responses`, `erp`, `jobs` and `freshness`.
 """
 
 from typing import Final
 
+from processors.location import erp, jobs
 from processors.location.freshness import FEEDS, hear, look
 from processors.location.inbox import ASSIGNMENTS, forget
 from processors.location.requests import expire, offer, withdraw
@@ -22,12 +24,32 @@ from schemas.records.assignments import (
     Shipped,
 )
 from schemas.records.operations import FeedHeartbeat
+from schemas.records.partner_work import (
+    AllocationConfirmed,
+    AllocationFailed,
+    Invoiced,
+    InvoicingFailed,
+    JobReported,
+    PartialsSet,
+    PickBatchReported,
+)
 
 STAGE: Final = Stage(
     name="location",
     handlers={
         "location-requests": {AssignmentRequested: offer, AssignmentWithdrawalRequested: withdraw},
-        "partner-responses": {AssignmentAccepted: accept, AssignmentRejected: reject, Shipped: ship},
+        "partner-responses": {
+            AssignmentAccepted: accept,
+            AssignmentRejected: reject,
+            Shipped: ship,
+            AllocationConfirmed: erp.confirm,
+            AllocationFailed: erp.fail,
+            Invoiced: erp.invoiced,
+            InvoicingFailed: erp.invoicing_failed,
+            JobReported: jobs.report,
+            PickBatchReported: jobs.report_batch,
+            PartialsSet: jobs.set_partials,
+        },
         "feed-heartbeats": {FeedHeartbeat: hear},
     },
     timers={

@@ -1,7 +1,8 @@
 """The partner's inbox: what a location is asked to ship, and what it answers.
 
 `location-requests`, `partner-responses` and `assignments` are keyed by location_id, `order-events` by order_id. An
-assignment's id derives from (order_id, attempt, location_id). item_id is the order's line number.
+assignment's id derives from (order_id, attempt, location_id). item_id is the order's line number. What the partner's
+ERP and its stages report is in `partner_work`.
 """
 
 from schemas.records.base import Int32, Part, Record
@@ -85,6 +86,8 @@ class AssignmentOffered(Record):
     lines: what to ship
     partials: whether part of it may be accepted or shipped
     accept_by: when the offer expires
+    erp_allocation: whether an ERP has to confirm what was accepted before it may be shipped
+    erp_invoicing: whether an ERP has to invoice what was shipped before it is completed
     """
 
     assignment_id: str
@@ -95,6 +98,8 @@ class AssignmentOffered(Record):
     lines: tuple[PlanLine, ...]
     partials: bool
     accept_by: int
+    erp_allocation: bool = False
+    erp_invoicing: bool = False
 
 
 class AssignmentClosed(Record):

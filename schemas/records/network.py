@@ -76,6 +76,8 @@ class LocationDefined(Record):
     holiday_region: ISO 3166 country or region (DE, DE-BE) on whose public holidays it does not ship; empty: it does
     closed_dates: further local days on which it does not ship, ISO 8601
     open_dates: local days on which it ships whatever its calendar says, ISO 8601
+    erp_allocation: whether its ERP confirms what was accepted before it is shipped
+    erp_invoicing: whether its ERP invoices what was shipped before it is completed
     """
 
     location_id: str
@@ -105,6 +107,8 @@ class LocationDefined(Record):
     holiday_region: str = ""
     closed_dates: tuple[str, ...] = ()
     open_dates: tuple[str, ...] = ()
+    erp_allocation: bool = False
+    erp_invoicing: bool = False
 
 
 class FeedDefined(Record):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.location.inbox import ASSIGNMENTS, KEEP_ENDED_MS, QUEUE_OF, Queue, Status
+from processors.location.inbox import ASSIGNMENTS, KEEP_ENDED_MS, Queue, Status
 from processors.location.slots import SLOTS
 from processors.reasons import Reason
 from schemas.records.assignments import (
@@ -18,10 +18,12 @@ from schemas.records.assignments import (
     AssignmentOffered,
     AssignmentRejected,
     AssignmentWithdrawalRefused,
+    AssignmentWithdrawalRequested,
     AssignmentWithdrawn,
     Shipped,
     Track,
 )
+from schemas.records.partner_work import AssignmentUpdated, ItemState
 from tests.processors.location.yard import (
     ACCEPT_BY,
     BERLIN,
@@ -33,14 +35,20 @@ from tests.processors.location.yard import (
     PARTNER,
     WIEN,
     accepted,
+    allocated,
+    invoiced,
     items,
+    job,
     location,
+    partials,
     places,
     rejected,
     request,
     say,
     shipped,
     status,
+    unallocated,
+    uninvoiced,
     withdrawal,
     yard,
 )
@@ -57,6 +65,10 @@ def told(bench):
         else type(record).__name__.removeprefix("Assignment").lower()
         for record in bench.take("order-events")
     ]
+
+
+def closings(bench):
+    return [record for record in bench.take("assignments") if isinstance(record, AssignmentClosed)]
 
 
 def offered(*, partials=False, says=()):
@@ -82,12 +94,43 @@ def test_an_offer_names_what_to_ship_until_when_and_uses_a_slot():
     assert (status(bench), used(bench)) == ("pending_accept", {"2025-12-01": 1})
 
 
+def test_every_change_and_every_repeat_tells_where_the_assignment_stands():
+    bench, closed = offered(partials=True), []
+    for record, status_after, queue_after, first, second in (
+        (accepted((1, 4)), "partially_accepted", "pending_shipment", (5, 4, 1, 0, 0), (3, 0, 0, 0, 0)),
+        (accepted((1, 4)), "partially_accepted", "pending_shipment", (5, 4, 1, 0, 0), (3, 0, 0, 0, 0)),
+        (shipped((1, 3)), "partially_shipped", "pending_shipment", (5, 4, 1, 0, 3), (3, 0, 0, 0, 0)),
+        (rejected((2, 3)), "partially_shipped", "pending_shipment", (5, 4, 1, 0, 3), (3, 0, 3, 0, 0)),
+        (shipped((1, 1), shipment="sh_2"), "shipped", "completed", (5, 4, 1, 0, 4), (3, 0, 3, 0, 0)),
+        (shipped((1, 1), shipment="sh_2"), "shipped", "completed", (5, 4, 1, 0, 4), (3, 0, 3, 0, 0)),
+    ):
+        say(bench, record)
+        update, *closing = bench.take("assignments")
+        assert update == AssignmentUpdated(
+            assignment_id="as_1",
+            order_id=ORDER,
+            location_id=BERLIN,
+            status=status_after,
+            queue=queue_after,
+            items=(ItemState(1, *first), ItemState(2, *second)),
+            jobs=(),
+            partials=True,
+            reason="",
+            invoice_number="",
+            updated_at=NOON,
+        )
+        closed.append([record.status for record in closing])
+    assert closed == [[], [], [], [], ["completed"], []]
+
+
 @pytest.mark.parametrize(
     ("at", "reason"), [("acme|loc_nowhere", "unknown_location"), (CLOSED, "retired"), (BERLIN, "capacity_full")]
 )
 def test_a_location_that_cannot_take_it_declines(at, reason):
     bench = yard(location(slots=0))
     assert say(bench, request(at=at)) is None
+    (update,) = bench.take("assignments")
+    assert (update.status, update.queue, update.reason) == ("declined", "failed", reason)
     assert bench.take() == [AssignmentDeclined("as_1", ORDER, at, reason)]
     assert status(bench) == "declined"
     assert used(bench, at) == {}
@@ -263,7 +306,7 @@ def test_the_order_hears_the_partner_s_own_words():
         AssignmentRejected("as_1", ORDER, BERLIN, items([(2, 3)]), "no stock", 8),
         shipped((1, 4), money=(100, 0)),
     ]
-    assert bench.take("assignments") == [AssignmentClosed("as_1", ORDER, BERLIN, "completed")]
+    assert closings(bench) == [AssignmentClosed("as_1", ORDER, BERLIN, "completed")]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +325,7 @@ def test_what_is_undecided_when_the_offer_runs_out_is_lost_to_the_partner(says, 
     bench = offered(partials=True, says=says)
     bench.tick(at)
     assert (status(bench), told(bench)) == (status_after, heard)
-    assert [record.status for record in bench.take("assignments")] == closed
+    assert [record.status for record in closings(bench)] == closed
     if status_after == "expired":
         assert say(bench, accepted(*ALL)) is ILLEGAL
         assert say(bench, request()) is None
@@ -295,7 +338,7 @@ def test_a_withdrawal_before_its_request_leaves_a_tombstone():
     say(bench, withdrawal())
     say(bench, request())
     assert told(bench) == ["withdrawn", "withdrawn"]
-    assert (bench.take("assignments"), used(bench)) == ([], {})
+    assert ([record.status for record in bench.take("assignments")], used(bench)) == (["withdrawn"], {})
 
 
 def test_a_refused_withdrawal_names_the_status_that_forbids_it():
@@ -362,12 +405,18 @@ SAYINGS = st.one_of(
     st.builds(lambda n, q: rejected(*q, number=n), NUMBERS, QUANTITIES),
     st.builds(lambda n, q, s: shipped(*q, number=n, shipment=f"sh_{s}"), NUMBERS, QUANTITIES, st.integers(1, 9)),
     st.builds(lambda n, r: withdrawal(n, reason=r), NUMBERS, st.sampled_from(["cancelled", "revoked"])),
+    st.builds(lambda n, q: allocated(*q, number=n), NUMBERS, QUANTITIES),
+    st.builds(lambda n, q: unallocated(*q, number=n), NUMBERS, QUANTITIES),
+    st.builds(lambda n: invoiced(number=n), NUMBERS),
+    st.builds(lambda n: uninvoiced(number=n), NUMBERS),
+    st.builds(lambda n, q: job("pick", "closed", *q, number=n), NUMBERS, QUANTITIES),
+    st.builds(lambda n, on: partials(on, number=n), NUMBERS, st.booleans()),
     st.sampled_from([3 * 3_600_000, DAY]),
 )
 
 
-def play(history, *, check=lambda bench: None):
-    bench = yard(location(slots=2))
+def play(history, *, check=lambda bench: None, erp=True):
+    bench = yard(location(slots=2, erp=erp))
     for entry in history:
         if isinstance(entry, int):
             bench.tick(bench.now_at + entry)
@@ -385,10 +434,10 @@ def is_request(entry):
 @given(st.lists(SAYINGS, max_size=40))
 def test_the_queues_hold_everything_requested_and_the_order_hears_of_each_unit_once(history):
     requested = {entry.assignment_id for entry in history if is_request(entry)}
-    withdrawn = {entry.assignment_id for entry in history if hasattr(entry, "reason") and not hasattr(entry, "items")}
+    withdrawn = {entry.assignment_id for entry in history if isinstance(entry, AssignmentWithdrawalRequested)}
     bench = play(history)
     rows = bench.rows.get(ASSIGNMENTS.name, {})
-    queues = Counter(QUEUE_OF[row.status] for row in rows.values())
+    queues = Counter(row.queue for row in rows.values())
     assert set(rows) == requested | withdrawn  # a withdrawal of what was never requested leaves a tombstone
     assert sum(queues[queue] for queue in Queue) == len(rows)
     heard = {kind: Counter() for kind in (AssignmentAccepted, AssignmentRejected, Shipped)}
@@ -411,7 +460,7 @@ def test_the_queues_hold_everything_requested_and_the_order_hears_of_each_unit_o
 def test_no_local_day_takes_more_than_the_slots_and_every_slot_belongs_to_an_assignment(history):
     def check(bench):
         rows = bench.rows.get(ASSIGNMENTS.name, {}).values()
-        live = Counter(row.slot_date for row in rows if QUEUE_OF[row.status] is not Queue.FAILED)
+        live = Counter(row.slot_date for row in rows if row.queue is not Queue.FAILED)
         counted = used(bench)
         assert all(number <= 2 for number in live.values())
         assert all(live[day] == number for day, number in counted.items())
@@ -445,13 +494,16 @@ def test_each_offer_is_closed_at_most_once_and_ends_in_one_way(history):
 @given(
     st.lists(SAYINGS, max_size=25), SAYINGS.filter(lambda entry: not isinstance(entry, int) and hasattr(entry, "items"))
 )
-def test_repeating_an_answer_changes_nothing(history, answer):
+def test_repeating_an_answer_changes_nothing_and_tells_the_present_state(history, answer):
     bench = play(history)
     if say(bench, answer) is None:
         rows = dict(bench.rows[ASSIGNMENTS.name])
+        last = [record for record in bench.take("assignments") if isinstance(record, AssignmentUpdated)][-1]
         bench.take()
         say(bench, answer)
-        assert (bench.rows[ASSIGNMENTS.name], bench.take()) == (rows, [])
+        (again,) = bench.take()
+        assert bench.rows[ASSIGNMENTS.name] == rows
+        assert again == msgspec.structs.replace(last, updated_at=bench.now_at)
 
 
 @settings(max_examples=50, deadline=None)

@@ -14,6 +14,15 @@ from schemas.records.assignments import (
 )
 from schemas.records.network import FeedDefined, LocationDefined, PartnerDefined
 from schemas.records.operations import FeedHeartbeat
+from schemas.records.partner_work import (
+    AllocationConfirmed,
+    AllocationFailed,
+    Invoiced,
+    InvoicingFailed,
+    JobReported,
+    PartialsSet,
+    PickBatchReported,
+)
 from schemas.records.routing import PlanLine
 from tests.processors.harness import Bench
 
@@ -29,7 +38,7 @@ ORPHAN_FEED = "acme|partner_gone|loc_berlin|wms"
 ORDER = "acme|shop|48372"
 
 
-def location(location_id=BERLIN, *, slots=2, timezone="Europe/Berlin", retired=False):
+def location(location_id=BERLIN, *, slots=2, timezone="Europe/Berlin", retired=False, erp=False):
     return LocationDefined(
         location_id=location_id,
         partner_id=PARTNER,
@@ -55,6 +64,8 @@ def location(location_id=BERLIN, *, slots=2, timezone="Europe/Berlin", retired=F
         safety_stock=0,
         carrier_account_ids=(),
         retired=retired,
+        erp_allocation=erp,
+        erp_invoicing=erp,
     )
 
 
@@ -117,6 +128,34 @@ def withdrawal(number=1, *, reason="superseded", at=BERLIN):
     return AssignmentWithdrawalRequested(f"as_{number}", ORDER, at, reason)
 
 
+def allocated(*quantities, number=1, at=BERLIN):
+    return AllocationConfirmed(f"as_{number}", ORDER, at, items(quantities), 10)
+
+
+def unallocated(*quantities, number=1, at=BERLIN):
+    return AllocationFailed(f"as_{number}", ORDER, at, items(quantities), "blocked", 11)
+
+
+def invoiced(invoice_number="RE-1", *, number=1, at=BERLIN):
+    return Invoiced(f"as_{number}", ORDER, at, invoice_number, 12)
+
+
+def uninvoiced(reason="no VAT id", *, number=1, at=BERLIN):
+    return InvoicingFailed(f"as_{number}", ORDER, at, reason, 13)
+
+
+def job(kind="pick", state="open", *picked, job_id="pj_1", number=1, at=BERLIN):
+    return JobReported(f"as_{number}", ORDER, at, job_id, kind, state, items(picked), 14)
+
+
+def batch(state="open", *numbers, batch_id="b_1", at=BERLIN):
+    return PickBatchReported(at, batch_id, state, tuple(f"as_{number}" for number in numbers or (1,)), 15)
+
+
+def partials(on=True, *, number=1, at=BERLIN):
+    return PartialsSet(f"as_{number}", ORDER, at, on, "the customer called", 16)
+
+
 def heartbeat(complete_to_at, *, feed_id=FEED, at=BERLIN):
     return FeedHeartbeat(feed_id, at, complete_to_at)
 
@@ -129,6 +168,10 @@ def say(bench, record, signer=None):
         FeedHeartbeat: "feed-heartbeats",
     }.get(type(record), "partner-responses")
     return bench.send(topic, record.location_id, record, signer)
+
+
+def queue(bench, number=1):
+    return bench.rows[ASSIGNMENTS.name][f"as_{number}"].queue.value
 
 
 def status(bench, number=1):
