@@ -65,6 +65,8 @@ class Rules(msgspec.Struct, frozen=True):
     split_penalty: Annotated[int, msgspec.Meta(ge=0, le=MILLION)] = 100_000
     backorder_allowed: bool = True
     """Wait for stock when nothing else stands; otherwise park at once."""
+    partials_allowed: bool = False
+    """Partners may accept and ship part of any assignment, whatever the customer said at checkout."""
 
     # Which locations are asked.
     shortlist_max: Annotated[int, msgspec.Meta(ge=1, le=200)] = 24

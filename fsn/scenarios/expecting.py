@@ -9,7 +9,7 @@ from typing import Any
 
 from fsn.scenarios.building import name_of
 from fsn.scenarios.reading import Expect
-from processors.location.inbox import ASSIGNMENTS
+from processors.location.inbox import ASSIGNMENTS, Assignment
 from processors.routing.audit import AuditTrace, unpack
 from processors.routing.words import RATED
 from schemas.records.routing import OrderParked, RoutingAudit, RoutingDecision
@@ -129,13 +129,18 @@ class Seen:
 
     def assignments(self) -> dict[str, str]:
         """Per location, the status of the order's assignment that it was asked for last."""
+        return {name: row.status.value for name, row in self._asked().items()}
+
+    def queues(self) -> dict[str, str]:
+        """Per location, the queue that this assignment is in."""
+        return {name: row.queue.value for name, row in self._asked().items()}
+
+    def _asked(self) -> dict[str, Assignment]:
         rows = self._driver.rows(ASSIGNMENTS)
-        told = {}
-        for request in self._read("location-requests", self._order_id):
-            row = rows.get(request.assignment_id)
-            if row is not None:
-                told[name_of(request.location_id)] = row.status.value
-        return told
+        asked = [
+            (name_of(one.location_id), one.assignment_id) for one in self._read("location-requests", self._order_id)
+        ]
+        return {name: rows[assignment_id] for name, assignment_id in asked if assignment_id in rows}
 
     def available(self) -> dict[str, dict[str, int]]:
         """Per location and variant, units available to promise."""

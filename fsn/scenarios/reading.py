@@ -69,7 +69,7 @@ class Order(_Model):
 
 
 class Answer(_Model):
-    """What a partner says of an order's assignment; items by line, all that was offered when left out."""
+    """What a partner, its ERP or an operator says of an order's assignment; items by line, all of it when left out."""
 
     at: str
     order: str = "1"
@@ -78,6 +78,11 @@ class Answer(_Model):
     of: str | None = None
     shipment: str = "s1"
     reason: str = "broken"
+    number: str = "1"
+    """Of an invoice or a job."""
+    job: str = "pick"
+    state: str = "closed"
+    partials: bool = True
 
 
 class AliasIs(_Model):
@@ -111,6 +116,7 @@ class Expect(_Model):
     rejected: Units | None = None
     ratings: dict[str, Units] | None = None
     assignments: dict[str, str] | None = None
+    queues: dict[str, str] | None = None
     available: dict[str, Units] | None = None
     refused: list[str] = []
 
@@ -124,6 +130,12 @@ class Step(_Model):
     accept: Answer | None = None
     reject: Answer | None = None
     ship: Answer | None = None
+    allocate: Answer | None = None
+    fail_allocation: Answer | None = None
+    invoice: Answer | None = None
+    fail_invoice: Answer | None = None
+    work: Answer | None = None
+    set_partials: Answer | None = None
     alias: AliasIs | None = None
     stock: dict[str, Units] | None = None
     heartbeat: str | None = None

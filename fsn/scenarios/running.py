@@ -10,20 +10,14 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from fsn.scenarios.answering import KINDS, record_of
 from fsn.scenarios.building import HOME, NOW_AT, TENANT, GivenError, id_of, merged, network_of
 from fsn.scenarios.expecting import differences
 from fsn.scenarios.reading import AliasIs, Answer, Order, Scenario, ScenarioError, Step
 from processors.aliases import alias_id_of
 from processors.network import grant_key
 from processors.pipeline import STAGES
-from schemas.records.assignments import (
-    AssignmentAccepted,
-    AssignmentOffered,
-    AssignmentRejected,
-    ItemQuantity,
-    Shipped,
-    Track,
-)
+from schemas.records.assignments import AssignmentOffered
 from schemas.records.mapping import AliasDefined
 from schemas.records.network import EntitlementGranted, LocationDefined
 from schemas.records.operations import FeedHeartbeat, LocationLoadChanged
@@ -98,7 +92,7 @@ class Run:
         for order in (*([step.order] if step.order else []), *(step.orders or [])):
             self._place(order)
         self.driver.run()
-        for kind in ("accept", "reject", "ship"):
+        for kind in KINDS:
             answer = getattr(step, kind)
             if answer is not None:
                 self._answer(kind, answer)
@@ -164,17 +158,7 @@ class Run:
     def _answer(self, kind: str, answer: Answer) -> None:
         order_id, location_id = order_id_of(answer.order), id_of("locations", answer.at)
         offer = self._offer(order_id, id_of("locations", answer.of or answer.at))
-        items = tuple(ItemQuantity(*item) for item in self._items(answer, offer).items())
-        now_at, ids = self.driver.now_at, (offer.assignment_id, order_id, location_id)
-        record: Any
-        if kind == "accept":
-            record = AssignmentAccepted(*ids, items, now_at)
-        elif kind == "reject":
-            named = () if answer.items is None and answer.item_ids is None else items
-            record = AssignmentRejected(*ids, named, answer.reason, now_at)
-        else:
-            track = Track("dhl_parcel_de", "DHL", f"00340{answer.shipment}")
-            record = Shipped(f"{location_id}|{answer.shipment}", *ids, items, (track,), None, None, now_at)
+        record: Any = record_of(kind, answer, offer, self._items(answer, offer), self.driver.now_at)
         self.driver.send("partner-responses", location_id, record)
 
     def _items(self, answer: Answer, offer: AssignmentOffered) -> Mapping[int, int]:

@@ -85,6 +85,7 @@ def request_assignment(row: OrderRow, part: Part, decision_id: str, ctx: Context
     """Ask the location to offer a part to its partner; asked again, it changes nothing."""
     location = ctx.network.locations.get(part.location_id)
     partner = None if location is None else ctx.network.partners.get(location.partner_id)
+    allowed = rules_for(row, ctx).partials_allowed or (partner is not None and partner.partials_allowed)
     request = AssignmentRequested(
         assignment_id=part.assignment_id,
         order_id=row.placed.order_id,
@@ -94,7 +95,7 @@ def request_assignment(row: OrderRow, part: Part, decision_id: str, ctx: Context
         account_id=part.account_id,
         service=part.service,
         lines=tuple(PlanLine(line.line_no, line.variant_id, line.quantity) for line in part.lines),
-        partials=row.placed.partial_consent or (partner is not None and partner.partials_allowed),
+        partials=row.placed.partial_consent or allowed,
         accept_by=part.accept_by,
     )
     ctx.emit("location-requests", part.location_id, request)
