@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from fsn.report.alerts import AlertFindings, OperationFindings, check_alerts, check_operations
+from fsn.report.assignments import AssignmentFindings, check_assignments
 from fsn.report.conservation import Conserved, Fold, check_conserved, feeds_of
 from fsn.report.deadletters import LetterFindings, check_letters, positions_of
 from fsn.report.decisions import DecisionFindings, check_decisions, meanings_of
@@ -36,6 +37,7 @@ class Findings(msgspec.Struct, frozen=True):
     stock: StockFindings
     conserved: Conserved
     decisions: DecisionFindings
+    assignments: AssignmentFindings
     freshness: FreshnessFindings
     ledger: LedgerFindings
     alerts: AlertFindings
@@ -58,6 +60,7 @@ class Findings(msgspec.Struct, frozen=True):
             self.readable,
             self.planted,
             self.decisions.checked,
+            self.assignments.checked,
             self.stock.checked,
             self.conserved.checked,
             self.freshness.checked,
@@ -129,6 +132,9 @@ def examine(
     decisions = check_decisions(
         orders, decided, log.records("order-status"), stock.granted, meanings_of(log.records("mappings"))
     )
+    assignments = check_assignments(
+        log.records("assignments"), _taken(log, "partner-responses", topology, dead), decided
+    )
     silences = () if truth is None else truth.silences
     freshness = check_freshness(audits, decided, limits=limits_of(network), silences=silences)
     example = choose(decided, audits)
@@ -144,6 +150,7 @@ def examine(
         stock=stock,
         conserved=conserved,
         decisions=decisions,
+        assignments=assignments,
         freshness=freshness,
         ledger=ledger,
         alerts=check_alerts(raised, None if truth is None else truth.discrepancies, counted),

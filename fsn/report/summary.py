@@ -46,6 +46,7 @@ def show(findings: Findings, console: Console, *, latency: Latency | None = None
     if latency is not None:
         console.print(_latency(latency))
     console.print(_stock(findings))
+    console.print(_tally("Assignments by the queue they are in", "queue", findings.assignments.queues))
     console.print(_tally("Parcels by final status", "status", findings.tracking.parcels))
     console.print(_alerts("Reconciliation alerts against planted discrepancies", findings.alerts.kinds))
     if findings.operations.kinds:

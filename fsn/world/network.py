@@ -33,6 +33,8 @@ MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
 ACCEPT_WITHIN_MS: Final = 150 * MINUTE_MS
 
+WITH_ERP: Final = ("04", "09", "14", "19")
+"""Partners whose ERP allocates and invoices."""
 PARTNERS: Final = (
     "Spreelager Logistik", "Hansekontor", "Isar Fulfilment", "Rheinpack", "Mainversand", "Neckarwerk", "Lipsia Lager",
     "Ruhrdepot", "Weserhandel", "Pegnitz Store", "Donauwarenhaus", "Muralager", "Alpenpost Partner", "Aaredepot",
@@ -219,6 +221,7 @@ def _location(
 ) -> LocationDefined:
     store = copy == 2 or random.random() < 0.15
     rate = {"CHF": 1.0, "PLN": 3.0}.get(city.currency, 1.0)
+    has_erp = partner.partner_id.split("_")[1] in WITH_ERP
     origins = (f"gls_{city.country.lower()}", f"ups_{city.country.lower()}")
     names = (
         (*origins, "dhl_parcel_de_de", "dhl_parcel_de_nordwind", "ups_business") if city.country == "DE" else origins
@@ -252,6 +255,8 @@ def _location(
             account.account_id for account in accounts if account.account_id.partition("|")[2] in names
         ),
         holiday_region=city.country,
+        erp_allocation=has_erp,
+        erp_invoicing=has_erp,
     )
 
 

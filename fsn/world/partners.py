@@ -1,8 +1,9 @@
 """Partners: the reactive half of the world. They read what they are offered, and answer as partners do.
 
 In: AssignmentOffered and AssignmentClosed from `assignments`, OrderParked from `order-status`. Out, after a while:
-AssignmentAccepted (some of it only, for a few), AssignmentRejected, silence until the offer expires, Shipped (in two
-goes, for a few); and then what follows from a shipment: deltas as the feed declares, parcels, bills.
+AssignmentAccepted (some of it only, for a few), AssignmentRejected, silence until the offer expires, what the partner's
+ERP allocates where it has one (a few things it cannot), Shipped (in two goes, for a few); and then what follows from a
+shipment: deltas as the feed declares, parcels, bills, the ERP's invoice.
 
 What a partner does depends on the assignment's id alone, so it does not matter when the offer is read. While a cancel
 is out, the partners of that order wait for its outcome: whoever answered meanwhile would rightly be refused.
@@ -31,6 +32,7 @@ from schemas.records.assignments import (
 )
 from schemas.records.base import Record
 from schemas.records.orders import OrderCancelled
+from schemas.records.partner_work import AllocationConfirmed, AllocationFailed, Invoiced
 from schemas.records.routing import OrderParked
 
 BROKEN_SHARE: Final = 0.003
@@ -40,8 +42,12 @@ PARTIAL_SHARE: Final = 0.02
 SPLIT_SHARE: Final = 0.04
 REPEATED_SHARE: Final = 0.01
 DELTA_FIRST_SHARE: Final = 0.15
+UNALLOCATED_SHARE: Final = 0.03
 PAUSE_MS: Final = 12 * MINUTE_MS
 """Before a cancel, partners do nothing: what they say reaches FSN before the cancel does."""
+
+
+Answer = AssignmentAccepted | AssignmentRejected | AllocationConfirmed | AllocationFailed | Shipped | Invoiced
 
 
 class Work(msgspec.Struct):
@@ -170,7 +176,31 @@ class Partners:
         work.accepted = True
         for number, units in work.open.items():
             work.shelves[number].picked += units
+        if offered.erp_allocation:
+            self._agenda.plan(self._now + random.randrange(2, 10) * MINUTE_MS, self._allocate, work)
+        else:
+            self._plan_shipments(work)
+
+    def _allocate(self, work: Work) -> None:
+        """The ERP sets aside what was accepted, or finds that it is promised to somebody else."""
+        if self._must_wait(work.order, self._allocate, work) or work.ended:
+            return
+        offered = work.offered
+        ids = (offered.assignment_id, offered.order_id, offered.location_id)
+        if work.random.random() < UNALLOCATED_SHARE:
+            self._say(work, AllocationFailed(*ids, (), "reserved for another customer", self._now))
+            for number in list(work.open):
+                self._drop(work, number)
+            self._end(work)
+            return
+        self._say(work, AllocationConfirmed(*ids, (), self._now))
         self._plan_shipments(work)
+
+    def _invoice(self, work: Work) -> None:
+        """The ERP bills what was shipped."""
+        offered = work.offered
+        ids = (offered.assignment_id, offered.order_id, offered.location_id)
+        self._say(work, Invoiced(*ids, f"RE-{offered.assignment_id}", self._now))
 
     def _refused(self, work: Work, draw: float) -> dict[int, int]:
         """Units by item that the partner will not ship."""
@@ -259,6 +289,8 @@ class Partners:
         self._books.shipped(order, offered.account_id, shipment_id, tracks=tracks, items=items, random=random)
         if not work.open:
             self._end(work)
+            if offered.erp_invoicing:
+                self._agenda.plan(self._now + random.randrange(5, 60) * MINUTE_MS, self._invoice, work)
         if order.is_complete:
             self._books.complete(order, random)
 
@@ -285,7 +317,7 @@ class Partners:
             order.waiting.append((deed, arguments))
         return order.held or near
 
-    def _say(self, work: Work, record: AssignmentAccepted | AssignmentRejected | Shipped) -> None:
+    def _say(self, work: Work, record: Answer) -> None:
         location = self._network.location[record.location_id]
         message = self._post.send("partner-responses", record.location_id, record, location.partner_id)
         work.said += 1

@@ -15,7 +15,6 @@ from processors.pipeline import STAGES
 from processors.stock.rows import STOCK_ITEMS
 from schemas.records.assignments import (
     AssignmentAccepted,
-    AssignmentClosed,
     AssignmentOffered,
     AssignmentRejected,
     ItemQuantity,
@@ -33,6 +32,7 @@ from schemas.records.network import (
 )
 from schemas.records.operations import FeedHeartbeat
 from schemas.records.orders import OrderCancelled, OrderClosed, OrderLine, OrderPlaced
+from schemas.records.partner_work import AllocationConfirmed, AllocationFailed, AssignmentUpdated, Invoiced
 from schemas.records.shipments import CarrierMessage
 from schemas.records.stock import StockCount, StockDelta
 from schemas.topology import load
@@ -50,6 +50,7 @@ FEEDS = {
     "leipzig": ("none", "none"),
     "bremen": ("contiguous", "none"),
 }
+WITH_ERP = ("berlin", "leipzig")
 VARIANTS = [f"acme|var_{number}" for number in range(12)]
 
 
@@ -84,6 +85,8 @@ def network():
             accept_within_ms=120 * MINUTE,
             safety_stock=0,
             carrier_account_ids=("acme|gls",),
+            erp_allocation=name in WITH_ERP,
+            erp_invoicing=name in WITH_ERP,
         )
         feed_id = f"acme|partner|{name}|wms"
         yield FeedDefined(feed_id, "acme|partner", f"acme|loc_{name}", sequences, shipment_deltas)
@@ -259,9 +262,9 @@ class Day:
 
     def partners(self):
         told = self.driver.read("assignments")
-        closed = {one.assignment_id for one in told if isinstance(one, AssignmentClosed)}
+        moved = {one.assignment_id for one in told if isinstance(one, AssignmentUpdated)}
         for offered in told:
-            if isinstance(offered, AssignmentOffered) and offered.assignment_id not in closed:
+            if isinstance(offered, AssignmentOffered) and offered.assignment_id not in moved:
                 self.answer(offered)
 
     def answer(self, offered):
@@ -272,6 +275,11 @@ class Day:
         items = tuple(ItemQuantity(line.line_no, line.quantity) for line in offered.lines)
         name = offered.location_id.removeprefix("acme|loc_")
         self.send("partner-responses", ids[2], AssignmentAccepted(*ids, items, self.now_at))
+        if offered.erp_allocation:
+            if self.chance.random() < 0.1:
+                self.send("partner-responses", ids[2], AllocationFailed(*ids, (), "promised", self.now_at))
+                return
+            self.send("partner-responses", ids[2], AllocationConfirmed(*ids, (), self.now_at))
         if FEEDS[name][1] != "none" and self.chance.random() < 0.5:
             self.tell_shipped(name, offered)  # the feed is faster than the partner
             self.ship(ids, items)
@@ -279,6 +287,8 @@ class Day:
             self.ship(ids, items)
             if FEEDS[name][1] != "none":
                 self.tell_shipped(name, offered)
+        if offered.erp_invoicing and self.chance.random() < 0.8:  # the others stay in pending_invoice
+            self.send("partner-responses", ids[2], Invoiced(*ids, f"RE-{ids[0]}", self.now_at))
 
     def tell_shipped(self, name, offered):
         for line in offered.lines:

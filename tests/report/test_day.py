@@ -14,7 +14,7 @@ from fsn.report.summary import show
 from fsn.report.wire import Wire
 from schemas.codec import Codec
 from schemas.records.finance import LedgerEntry
-from schemas.records.reservations import ReservationGranted
+from schemas.records.reservations import ReservationConsumed, ReservationGranted, ReservationReleased, StockRouted
 from schemas.records.routing import RoutingDecision
 from schemas.records.stock import StockDelta, StockSnapshot
 from tests.report.day import TOPOLOGY_PATH, day, truth_of
@@ -89,10 +89,17 @@ def oversell(logs):
 
 
 def miscount_stock(logs):
-    # One that no order asked for: a grant would tell of the same revision, and differ from it.
-    log, index, record = [
-        entry for entry in places(logs, "stock-snapshots", StockSnapshot) if entry[2].location_id == "acme|loc_bremen"
-    ][-1]
+    # One that no order was told: its answer would tell of the same revision, and differ from it.
+    told = {
+        (record.variant_id, item.location_id, item.revision)
+        for kind in (ReservationGranted, ReservationReleased, ReservationConsumed, StockRouted)
+        for _, _, record in places(logs, "stock-offers", kind)
+        for item in getattr(record, "items", ())
+    }
+    last = {
+        (entry[2].variant_id, entry[2].location_id): entry for entry in places(logs, "stock-snapshots", StockSnapshot)
+    }
+    log, index, record = next(entry for place, entry in last.items() if (*place, entry[2].revision) not in told)
     rewrite(log, index, msgspec.structs.replace(record, on_hand=record.on_hand + 1))
 
 
@@ -126,7 +133,7 @@ def lose(topic):
 
 
 def garble(logs):
-    log = next(log for (name, _), log in sorted(logs.items()) if name == "assignments" and log)
+    log = next(log for (name, _), log in sorted(logs.items()) if name == "location-requests" and log)
     log[0] = msgspec.structs.replace(log[0], value=b"garbage")
 
 
@@ -163,7 +170,7 @@ def test_what_fsn_garbles_is_named():
     logs = copied()
     garble(logs)
     log = Log(MemorySource(logs), WIRE)
-    log.records("assignments")
+    log.records("location-requests")
     found = examine(log, load_topology(TOPOLOGY_PATH))
     assert [fault.check for fault in found.faults] == ["FSN writes what the schemas say"]
 
