@@ -75,6 +75,7 @@ MAPS: Final = (
     "variants",
     "accounts",
     "rule_sets",
+    "shadows",
     "suppliers",
     "grants",
 )
@@ -94,6 +95,9 @@ class Network:
         self.variants: dict[str, VariantDefined] = {}
         self.accounts: dict[str, CarrierAccountDefined] = {}
         self.rule_sets: dict[str, RuleSet] = {}
+        """The active version of each."""
+        self.shadows: dict[str, RuleSet] = {}
+        """The version evaluated beside it, where there is one."""
         self.suppliers: dict[str, SupplierDefined] = {}
         self.grants: dict[GrantKey, int] = {}
         """Ranks in `LEVELS` of the grants in force; a revoked one is gone."""
@@ -106,6 +110,11 @@ class Network:
         """The rule set a merchant's orders are routed under; the defaults when none is published."""
         merchant = self.merchants.get(merchant_id)
         return NO_RULE_SET if merchant is None else self.rule_sets.get(merchant.rule_set_id, NO_RULE_SET)
+
+    def shadow_of(self, merchant_id: str) -> RuleSet | None:
+        """The rule set that is evaluated beside the merchant's own and decides nothing."""
+        merchant = self.merchants.get(merchant_id)
+        return None if merchant is None else self.shadows.get(merchant.rule_set_id)
 
     def freshness_limit_ms(self, feed_id: str) -> int | None:
         """How old a feed's stock may be; None for an unknown feed."""
@@ -130,6 +139,19 @@ def fold(network: Network, records: Iterable[tuple[int, Record]]) -> Network:
     return folded
 
 
+def _apply_rule_set(network: Network, record: RuleSetPublished) -> None:
+    """A draft has no effect; whatever becomes of a shadow, it is a shadow no more."""
+    rule_set_id, version = record.rule_set_id, record.version
+    shadow = network.shadows.get(rule_set_id)
+    if shadow is not None and (shadow.version == version or (record.status == "active" and shadow.version < version)):
+        del network.shadows[rule_set_id]
+    if record.status not in ("active", "shadow"):
+        return
+    rules = msgspec.msgpack.decode(record.compiled, type=Rules)
+    in_force = network.rule_sets if record.status == "active" else network.shadows
+    in_force[rule_set_id] = RuleSet(rule_set_id, version, rules)
+
+
 def grant_key(grant: EntitlementGranted) -> GrantKey:
     """What a later grant replaces."""
     return grant.supplier_id, grant.merchant_id, grant.scope, grant.scope_id
@@ -151,8 +173,7 @@ def _apply(network: Network, record: Any) -> None:
         case CarrierAccountDefined():
             network.accounts[record.account_id] = record
         case RuleSetPublished():
-            rules = msgspec.msgpack.decode(record.compiled, type=Rules)
-            network.rule_sets[record.rule_set_id] = RuleSet(record.rule_set_id, record.version, rules)
+            _apply_rule_set(network, record)
         case SupplierDefined():
             network.suppliers[record.supplier_id] = record
         case EntitlementGranted(retired=True):

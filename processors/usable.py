@@ -14,6 +14,7 @@ from processors.holidays import is_known
 from processors.network import LEVELS, RANK, REFERENCE_DATA, SCOPES, grant_key
 from processors.reasons import Reason
 from processors.rules import Rules
+from processors.versions import STATUSES
 from processors.zones import known_countries, known_zones
 from schemas.records.base import Record
 from schemas.records.network import (
@@ -123,6 +124,9 @@ def _account(record: CarrierAccountDefined) -> Iterator[str]:
 
 
 def _rule_set(record: RuleSetPublished) -> Iterator[str]:
+    if record.status not in STATUSES:
+        yield f"status is {record.status!r}: it is one of {', '.join(STATUSES)}"
+    yield from _least("version", record.version, 1)
     try:
         msgspec.msgpack.decode(record.compiled, type=Rules)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -18,6 +18,7 @@ from aiokafka import TopicPartition as AiokafkaPartition
 from processors.network import Network, fold
 from processors.reasons import Reason
 from processors.usable import why_unusable
+from processors.versions import Versions
 from schemas.codec import Codec
 from schemas.errors import SchemaError, UnknownSchemaError
 from schemas.records.base import Record
@@ -49,6 +50,7 @@ class NetworkCopy:
         self._records: list[Record | None] = []
         self._rejected: list[Rejected] = []
         self._versions: OrderedDict[int, Network] = OrderedDict({-1: Network()})
+        self._history = Versions()
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
 
     def read(self, raws: Sequence[Any], decode: Callable[[bytes], Record]) -> None:
@@ -58,7 +60,7 @@ class NetworkCopy:
     def _usable(self, raw: Any, decode: Callable[[bytes], Record]) -> Record | None:
         try:
             record = decode(raw.value or b"")
-            why = why_unusable(record)
+            why = why_unusable(record) or self._history.why_out_of_turn(record)
         except SchemaError as error:
             reason = Reason.UNKNOWN_SCHEMA if isinstance(error, UnknownSchemaError) else Reason.UNDECODABLE
             why = reason, str(error)

@@ -97,6 +97,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "variants": {"hat": {}, "mug": {}, "shirt": {}, "shoes": {}},
     "accounts": {"dhl": {}},
     "rules": {},
+    "shadow": None,
     "merchants": {"shop": {}},
     "suppliers": {},
     "grants": {},
@@ -136,7 +137,10 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 def network_of(given: Mapping[str, Any], *, version: int = 1) -> Iterator[Record]:
     """Every record of the network, in an order in which each knows those it names."""
-    yield _rule_set(given.get("rules", {}), version)
+    rules, shadow = given.get("rules", {}), given.get("shadow")
+    yield _rule_set(rules, 2 * version - 1)
+    if shadow is not None:
+        yield _rule_set(merged(rules, shadow), 2 * version, status="shadow")
     merchant: dict[str, Any] = {"currency": "EUR", "country": "DE", "rule_set_id": f"{TENANT}|rules"}
     for name, own in given.get("merchants", {}).items():
         key = {"merchant_id": id_of("merchants", name)}
@@ -202,12 +206,12 @@ def _record(
         raise GivenError((*path, name), f"{what}; mend the value") from None
 
 
-def _rule_set(own: Any, version: int) -> RuleSetPublished:
+def _rule_set(own: Any, version: int, *, status: str = "active") -> RuleSetPublished:
     try:
         rules = rules_from(own)
     except RuleError as error:
-        raise GivenError(
-            ("rules", *error.path.replace("[", ".").split(".")), f"{error.detail}; mend the rule"
-        ) from None
+        where = "rules" if status == "active" else "shadow"
+        path = where, *error.path.replace("[", ".").split(".")
+        raise GivenError(path, f"{error.detail}; mend the rule") from None
     document = yaml.safe_dump(dict(own), sort_keys=True)
-    return RuleSetPublished(f"{TENANT}|rules", version, document, msgspec.msgpack.encode(rules))
+    return RuleSetPublished(f"{TENANT}|rules", version, document, msgspec.msgpack.encode(rules), status)

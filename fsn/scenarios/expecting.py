@@ -149,6 +149,19 @@ class Seen:
             told.setdefault(name_of(one.location_id), {})[name_of(one.variant_id)] = one.available_to_promise
         return told
 
+    def shadow(self) -> str:
+        """How the shadow rules compared with the active ones in the last evaluation."""
+        told = self._read("shadow-decisions", self._order_id)
+        return told[-1].outcome if told else "none"
+
+    def shadow_ships(self) -> dict[str, dict[str, int]]:
+        """Per location of the shadow's last plan, units by line."""
+        plan = (self._read("shadow-decisions", self._order_id) or [None])[-1].shadow_plan
+        return {
+            name_of(part.location_id): {self._keys[line.line_no]: line.quantity for line in part.lines}
+            for part in (() if plan is None else plan.parts)
+        }
+
     def refused(self) -> list[str]:
         """Why records were put into `dead-letters`, of all orders, in time's order within a partition."""
         return [letter.reason for letter in self._read("dead-letters", None)]

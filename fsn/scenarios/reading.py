@@ -118,6 +118,8 @@ class Expect(_Model):
     assignments: dict[str, str] | None = None
     queues: dict[str, str] | None = None
     available: dict[str, Units] | None = None
+    shadow: str | None = None
+    shadow_ships: dict[str, Units] | None = None
     refused: list[str] = []
 
 
@@ -258,7 +260,8 @@ def _check_given(given: Any, path: Place, places: Places, *, around: bool = True
     _keys(given, (*DEFAULTS, *also), places, path)
     _model(Around, merged({}, {key: value for key, value in given.items() if key in also}), path, places)
     for key in DEFAULTS:
-        if not isinstance(given.get(key, {}), dict):
+        said = given.get(key, {})
+        if not isinstance(said, dict) and not (key == "shadow" and said is None):  # null takes it away
             places.report((*path, key), "is no mapping; write names with what differs from the defaults")
             return
     try:

@@ -19,7 +19,7 @@ from processors.network import grant_key
 from processors.pipeline import STAGES
 from schemas.records.assignments import AssignmentOffered
 from schemas.records.mapping import AliasDefined
-from schemas.records.network import EntitlementGranted, LocationDefined
+from schemas.records.network import EntitlementGranted, LocationDefined, RuleSetPublished
 from schemas.records.operations import FeedHeartbeat, LocationLoadChanged
 from schemas.records.orders import OrderCancelled, OrderLine, OrderPlaced
 from schemas.records.stock import StockDelta
@@ -226,6 +226,8 @@ def _key(record: Any) -> tuple[type, Any]:
     """What a record of reference data replaces."""
     if isinstance(record, EntitlementGranted):
         return EntitlementGranted, grant_key(record)
+    if isinstance(record, RuleSetPublished):
+        return RuleSetPublished, record.status
     return type(record), str(getattr(record, record.__struct_fields__[0]))
 
 

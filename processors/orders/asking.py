@@ -10,7 +10,7 @@ import msgspec
 from processors.orders.attempts import fall_back, heard, leave, parts_of, plan
 from processors.orders.keeping import keep
 from processors.orders.locking import Basis, audit, lock, own_basis
-from processors.orders.planning import facts_of, shortlist_for, wanted
+from processors.orders.planning import facts_of, shortlist_for, tell_shadow, wanted
 from processors.orders.rows import Effort, Grant, Offered, OrderRow, Phase, row_of
 from processors.routing.words import Verdict
 from processors.step import ABSENT, Context
@@ -21,6 +21,7 @@ from schemas.records.reservations import (
     StockRouted,
     StockUnroutable,
 )
+from schemas.records.routing import ShadowDecided
 
 Answer = StockOffered | StockRouted | StockUnroutable | ReservationGranted | ReservationDenied
 
@@ -60,6 +61,7 @@ def routed(record: StockRouted, ctx: Context) -> None:
     if found is None:
         return
     row, effort = found
+    _tell_shadow(record, ctx)
     parts = parts_of(row, record.plan)
     effort = msgspec.structs.replace(
         effort,
@@ -78,12 +80,19 @@ def routed(record: StockRouted, ctx: Context) -> None:
     keep(lock(row, effort, own_basis(row, ctx) if basis.network_offset < 0 else basis, ctx), ctx)
 
 
+def _tell_shadow(record: StockRouted | StockUnroutable, ctx: Context) -> None:
+    """What the variant's task packed for this one: one writer publishes all of an order's comparisons."""
+    if record.shadow:
+        tell_shadow(msgspec.msgpack.decode(record.shadow, type=ShadowDecided), ctx)
+
+
 def unroutable(record: StockUnroutable, ctx: Context) -> None:
     """No plan stands in one hop, and nothing is reserved."""
     found = under_way(record, Phase.ROUTING, ctx)
     if found is None:
         return
     row, effort = found
+    _tell_shadow(record, ctx)
     audit(row, "unroutable", record.audit, ctx)
     effort = msgspec.structs.replace(effort, awaiting=(), denied=(record.variant_id,))
     row = leave(msgspec.structs.replace(row, effort=effort), ctx, reason="denied")

@@ -9,15 +9,17 @@ from typing import Final
 
 import msgspec
 
-from processors.orders.rows import Effort, Offered, OrderRow, open_demand
+from processors.orders.rows import SHADOWS, Effort, Offered, OrderRow, ShadowRow, open_demand
 from processors.reference import FEED_STATUS, LOCATION_LOAD
 from processors.routing.facts import Known, Offer, Offers, OrderFacts, Outcome, Shortlist
 from processors.routing.pipeline import route
+from processors.routing.shadow import compare
 from processors.routing.shortlist import shortlist
 from processors.rules import Rules
 from processors.step import ABSENT, Context
 from schemas.records.operations import FeedStatusChanged, LocationLoadChanged
 from schemas.records.reservations import ReservationDenied
+from schemas.records.routing import ShadowDecided
 
 STOCKED: Final = 1
 GAPPED: Final = 2
@@ -89,8 +91,24 @@ def asked_shortlist(effort: Effort) -> Shortlist:
 
 
 def evaluate(facts: OrderFacts, chosen: Shortlist, offers: Offers, ctx: Context) -> Outcome:
-    """The eleven steps."""
-    return route(facts, chosen, offers, ctx.network, known(ctx), ctx.now_at)
+    """The eleven steps, and beside them those of the merchant's shadow rules."""
+    heard = known(ctx)
+    outcome = route(facts, chosen, offers, ctx.network, heard, ctx.now_at)
+    if ctx.network.shadows:
+        tell_shadow(compare(facts, chosen, offers, ctx.network, heard, ctx.now_at, found=outcome), ctx)
+    return outcome
+
+
+def tell_shadow(shadow: ShadowDecided | None, ctx: Context) -> None:
+    """Publish what shadow rules would have decided, and count it."""
+    if shadow is None:
+        return
+    ctx.emit("shadow-decisions", shadow.order_id, shadow)
+    row = ctx.get(SHADOWS, shadow.rule_set_id)
+    if row is ABSENT or row.version != shadow.shadow_version:
+        row = ShadowRow(shadow.shadow_version)
+    counted = getattr(row, shadow.outcome) + 1
+    ctx.put(SHADOWS, shadow.rule_set_id, msgspec.structs.replace(row, **{shadow.outcome: counted}))
 
 
 def unpacked(offered: Offered, location_ids: tuple[str, ...]) -> dict[str, Offer]:

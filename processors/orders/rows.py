@@ -217,11 +217,24 @@ class Pending(msgspec.Struct, frozen=True, array_like=True):
     events: tuple[Kept, ...]
 
 
+class ShadowRow(msgspec.Struct, frozen=True, array_like=True):
+    """How often a shadow version of a rule set agreed, differed, or could not be compared, as this partition saw it."""
+
+    version: int
+    agrees: int = 0
+    differs: int = 0
+    unknown: int = 0
+
+
 ORDERS: Final = Table("orders", OrderRow)
 """By order_id."""
 
 PENDING: Final = Table("pending_events", Pending)
 """By order_id."""
+
+
+SHADOWS: Final = Table("shadows", ShadowRow, shared=True)
+"""By rule_set_id. Carried to more partitions, each goes on from another's numbers: the rate stays, the sum does not."""
 
 
 def row_of(order_id: str, ctx: Context) -> OrderRow | Absent:

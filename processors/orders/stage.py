@@ -53,7 +53,7 @@ from processors.orders.keeping import forget
 from processors.orders.late import overdue
 from processors.orders.mapping import mapped
 from processors.orders.reserving import denied, granted, noted
-from processors.orders.rows import ORDERS, PENDING
+from processors.orders.rows import ORDERS, PENDING, SHADOWS
 from processors.orders.shipping import close_itself, closed, shipped, tracked
 from processors.orders.waking import look, retry, unanswered, woken
 from processors.step import Gauge, Stage
@@ -116,6 +116,11 @@ STAGE: Final = Stage(
         "orders.close": close_itself,
         "orders.forget": forget,
     },
-    tables=(ORDERS, PENDING),
-    gauges={"pending_events": Gauge(PENDING, lambda row: len(row.events))},
+    tables=(ORDERS, PENDING, SHADOWS),
+    gauges={
+        "pending_events": Gauge(PENDING, lambda row: len(row.events)),
+        "shadow_agrees": Gauge(SHADOWS, lambda row: row.agrees),
+        "shadow_differs": Gauge(SHADOWS, lambda row: row.differs),
+        "shadow_unknown": Gauge(SHADOWS, lambda row: row.unknown),
+    },
 )

@@ -17,6 +17,7 @@ from processors.reasons import Reason
 from processors.reference import FEED_STATUS, LOCATION_LOAD
 from processors.routing.facts import Known, Offer, OrderFacts, Shortlist
 from processors.routing.pipeline import route
+from processors.routing.shadow import compare
 from processors.step import ABSENT, Context, Refused
 from processors.stock.admission import require_key, require_units
 from processors.stock.granting import answer, answered_states, grant
@@ -82,7 +83,9 @@ def _route(record: RouteStock, key: str, ctx: Context) -> tuple[Reservation, Ans
     """Find the plan and reserve it; remember both."""
     facts, shortlist = _unpacked(record)
     offers = {record.variant_id: _offers(ctx, record.variant_id, record.order_id, shortlist.location_ids)}
-    outcome = route(facts, shortlist, offers, ctx.network, _known(ctx), ctx.now_at)
+    known = _known(ctx)
+    outcome = route(facts, shortlist, offers, ctx.network, known, ctx.now_at)
+    shadow = compare(facts, shortlist, offers, ctx.network, known, ctx.now_at, found=outcome)
     plan, reason = outcome.plan, outcome.reason
     if plan is None:
         denied = Reservation(record.order_id, record.attempt, record.variant_id, Status.DENIED, reason=reason)
@@ -101,6 +104,7 @@ def _route(record: RouteStock, key: str, ctx: Context) -> tuple[Reservation, Ans
         ctx.network.version,
         rule_set.rule_set_id,
         rule_set.version,
+        b"" if shadow is None else msgspec.msgpack.encode(shadow),
     )
     ctx.put(STOCK_ANSWERS, key, answered)
     return reservation, answered
@@ -109,7 +113,7 @@ def _route(record: RouteStock, key: str, ctx: Context) -> tuple[Reservation, Ans
 def _say(known: Reservation, answered: Answer, ctx: Context) -> None:
     order_id, attempt, variant_id = known.order_id, known.attempt, known.variant_id
     if answered.plan is None:
-        unroutable = StockUnroutable(order_id, attempt, variant_id, answered.audit, answered.reason)
+        unroutable = StockUnroutable(order_id, attempt, variant_id, answered.audit, answered.reason, answered.shadow)
         return ctx.emit("stock-offers", order_id, unroutable)
     routed = StockRouted(
         order_id,
@@ -123,6 +127,7 @@ def _say(known: Reservation, answered: Answer, ctx: Context) -> None:
         answered.network_offset,
         answered.rule_set_id,
         answered.rule_version,
+        answered.shadow,
     )
     return ctx.emit("stock-offers", order_id, routed)
 

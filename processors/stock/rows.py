@@ -145,6 +145,8 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     network_offset: int
     rule_set_id: str
     rule_version: int
+    shadow: bytes = b""
+    """ShadowDecided, packed."""
 
 
 class Waiter(msgspec.Struct, frozen=True, array_like=True):

@@ -228,18 +228,25 @@ class CarrierAccountDefined(Record):
 
 
 class RuleSetPublished(Record):
-    """A merchant's routing and reconciliation rules, one YAML document.
+    """A merchant's routing and reconciliation rules, one YAML document, and how far this version has come.
 
     rule_set_id: tenant-qualified id
-    version: counts from 1; each decision names it
+    version: counts from 1; each decision names it; a version says one thing for good
     document: the YAML text as its author wrote it
     compiled: the checked rules as MessagePack, in the layout of `processors.rules.Rules`
+    status: draft (kept, without effect), shadow (evaluated beside the active one, decides nothing), active, or retired
+        (a draft or shadow that came to nothing)
+    author: who published it
+    comment: why, in the author's words
     """
 
     rule_set_id: str
     version: Int32
     document: str
     compiled: bytes
+    status: str = "active"
+    author: str = ""
+    comment: str = ""
 
 
 class NetworkChanged(Record):

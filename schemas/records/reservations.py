@@ -107,6 +107,7 @@ class StockRouted(Record):
     network_offset: the reference data the evaluation used
     rule_set_id: the rules that decided
     rule_version: their version
+    shadow: ShadowDecided as MessagePack; empty when the merchant has no shadow rules
     """
 
     order_id: str
@@ -120,6 +121,7 @@ class StockRouted(Record):
     network_offset: int = -1
     rule_set_id: str = ""
     rule_version: Int32 = 0
+    shadow: bytes = b""
 
 
 class StockUnroutable(Record):
@@ -130,6 +132,7 @@ class StockUnroutable(Record):
     variant_id: of what
     audit: the packed audit of the evaluation
     reason: the fence that left no plan (`processors.routing.facts.Outcome.reason`)
+    shadow: ShadowDecided as MessagePack; empty when the merchant has no shadow rules
     """
 
     order_id: str
@@ -137,6 +140,7 @@ class StockUnroutable(Record):
     variant_id: str
     audit: bytes
     reason: str = ""
+    shadow: bytes = b""
 
 
 class ReserveStock(Record):

@@ -113,6 +113,38 @@ class RoutingAudit(Record):
     audit: bytes
 
 
+class ShadowDecided(Record):
+    """What a merchant's shadow rules would have decided where its active ones did; nothing follows from it.
+
+    order_id: the order
+    attempt: the attempt that was evaluated
+    merchant_id: who sells
+    rule_set_id: the rule set
+    active_version: the version that decided
+    shadow_version: the version that did not
+    outcome: agrees (the same units, places and carrier accounts), differs, or unknown (the shadow would have asked
+        locations that nobody asked)
+    active_plan: what was found; null when no plan stood
+    active_reason: routed, or what left no plan
+    shadow_plan: what the shadow found among the locations asked; null when no plan stood
+    shadow_reason: the same, of the shadow
+    decided_at: the task's time
+    """
+
+    order_id: str
+    attempt: Int32
+    merchant_id: str
+    rule_set_id: str
+    active_version: Int32
+    shadow_version: Int32
+    outcome: str
+    active_plan: RoutingPlan | None
+    active_reason: str
+    shadow_plan: RoutingPlan | None
+    shadow_reason: str
+    decided_at: int
+
+
 class OrderParked(Record):
     """The order has no plan for now and waits, or has ended without one, or could not be cancelled.
 
