@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, str]] = {
     "generate": "fsn.generate",
     "mapping": "fsn.mapping",
     "replay": "fsn.replay",
+    "rules": "fsn.rules",
     "run": "fsn.run",
     "scenario": "fsn.scenario",
     "schemas": "fsn.schemas",
