@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 COMMANDS: Final[dict[str, str]] = {
+    "backtest": "fsn.backtest",
     "demo": "fsn.demo",
     "dlq": "fsn.deadletters",
     "explain": "fsn.explain",

@@ -7,10 +7,11 @@ by the variant's task, any other by its own: who it was says whether a StockRout
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from fsn.recording import Recording, quiet
+from processors.network import Network
 from processors.orders import planning
 from processors.routing.changes import Inputs
 from processors.routing.facts import Known, Offers, OrderFacts, Outcome, Shortlist
@@ -39,7 +40,7 @@ def inputs_of(recording: Recording, order_id: str, attempt: int, packed: bytes, 
             heard.append(inputs)
 
     try:
-        with _listening(hear), quiet():
+        with listening(hear), quiet():
             for _ in recording.replayed(partition):
                 if heard:
                     return heard[0]
@@ -51,14 +52,26 @@ def inputs_of(recording: Recording, order_id: str, attempt: int, packed: bytes, 
     )
 
 
+def asked(shortlist: Shortlist, network: Network) -> Iterable[str]:  # noqa: ARG001 - the other choice needs it
+    """The locations that were asked: what `route()` itself reads."""
+    return shortlist.location_ids
+
+
+def anybody(shortlist: Shortlist, network: Network) -> Iterable[str]:  # noqa: ARG001 - the other choice needs it
+    """Every location: what another shortlist may read."""
+    return network.locations
+
+
 @contextlib.contextmanager
-def _listening(hear: Any) -> Iterator[None]:
-    """While it lasts, every evaluation is told of. One thread and one replay at a time: the modules are shared."""
+def listening(hear: Any, *, of: Callable[[Shortlist, Network], Iterable[str]] = asked) -> Iterator[None]:
+    """While it lasts, every evaluation is told of, with what was known of the locations chosen by `of`. One thread and one
+    replay at a time: the modules are shared.
+    """
 
     def told(facts: OrderFacts, shortlist: Shortlist, offers: Offers, *others: Any) -> Outcome:
         network, known, now_at = others
         outcome = route(facts, shortlist, offers, network, known, now_at)
-        hear(Inputs(facts, shortlist, offers, network, _kept(known, shortlist), now_at), outcome)
+        hear(Inputs(facts, shortlist, offers, network, _kept(known, of(shortlist, network)), now_at), outcome)
         return outcome
 
     for router in ROUTERS:
@@ -70,8 +83,9 @@ def _listening(hear: Any) -> Iterator[None]:
             router["route"] = route
 
 
-def _kept(known: Known, shortlist: Shortlist) -> Known:
+def _kept(known: Known, names: Iterable[str]) -> Known:
     """What is known now: later in the replay the tables say something else."""
-    statuses: Mapping[str, Any] = {name: known.feed_status(name) for name in shortlist.location_ids}
-    loads: Mapping[str, Any] = {name: known.load(name) for name in shortlist.location_ids}
+    asked_of = tuple(names)
+    statuses: Mapping[str, Any] = {name: known.feed_status(name) for name in asked_of}
+    loads: Mapping[str, Any] = {name: known.load(name) for name in asked_of}
     return Known(statuses.get, loads.get)

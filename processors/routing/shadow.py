@@ -1,13 +1,14 @@
-"""Shadow: what a merchant's shadow rules would have decided on the same inputs. Nothing follows from it.
+"""Shadow: what other rules would have decided on the same inputs. Nothing follows from it.
 
-In: what `route()` was given, and what it found. Out: ShadowDecided, or None for a merchant without shadow rules. The shadow
-is asked about the locations that the active rules asked: of others no stock is known. Where its own shortlist names such a
-location, the comparison is `unknown`, which says more than a guess.
+In: what `route()` was given, and what it found. Out: ShadowDecided, or None for a merchant without shadow rules. Other rules
+are asked about the locations that the active rules asked: of others no stock is known. Where their own shortlist names such
+a location, the comparison is `unknown`, which says more than a guess. A back-test asks the same of recorded inputs.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
-from processors.network import MAPS, Network
+from processors.network import MAPS, Network, RuleSet
 from processors.routing.facts import Known, Offers, OrderFacts, Outcome, Shortlist
 from processors.routing.pipeline import route
 from processors.routing.shortlist import shortlist
@@ -32,12 +33,8 @@ def compare(
     shadow = network.shadow_of(facts.merchant_id)
     if shadow is None:
         return None
-    other = _under(network, shadow.rule_set_id)
-    own = shortlist(facts, other, known, now_at)
-    unasked = not set(own.location_ids) <= set(asked.location_ids)
-    among = asked if unasked else own
-    outcome = route(facts, among, offers, other, known, now_at)
-    same = _substance(outcome.plan) == _substance(found.plan)
+    outcome, unasked = evaluate(facts, asked, offers, _under(network, shadow), known, now_at)
+    same = substance(outcome.plan) == substance(found.plan)
     return ShadowDecided(
         order_id=facts.order_id,
         attempt=facts.attempt,
@@ -54,20 +51,34 @@ def compare(
     )
 
 
-def _under(network: Network, rule_set_id: str) -> Network:
-    """The same reference data, with the shadow in force: a version of its own, for nothing derived may be shared."""
-    made: dict[str, Network] = network.cache.setdefault("under_shadow", {})
-    other = made.get(rule_set_id)
-    if other is None:
-        other = Network(network.version)
-        for name in MAPS:
-            setattr(other, name, getattr(network, name))
-        other.rule_sets = {**network.rule_sets, rule_set_id: network.shadows[rule_set_id]}
-        other.variants_cache = network.variants_cache
-        made[rule_set_id] = other
+def evaluate(
+    facts: OrderFacts, asked: Shortlist, offers: Offers, other: Network, known: Known, now_at: int
+) -> tuple[Outcome, bool]:
+    """What other rules find among the locations asked, and whether they would have asked further ones."""
+    own = shortlist(facts, other, known, now_at)
+    unasked = not set(own.location_ids) <= set(asked.location_ids)
+    return route(facts, asked if unasked else own, offers, other, known, now_at), unasked
+
+
+def under(network: Network, rule_sets: Mapping[str, RuleSet]) -> Network:
+    """The same reference data with other rule sets in force: a version of its own, for nothing derived may be shared."""
+    other = Network(network.version)
+    for name in MAPS:
+        setattr(other, name, getattr(network, name))
+    other.rule_sets = {**network.rule_sets, **rule_sets}
+    other.variants_cache = network.variants_cache
     return other
 
 
-def _substance(plan: RoutingPlan | None) -> object:
+def substance(plan: RoutingPlan | None) -> object:
     """Who ships what, and on which account: scores differ with every weight."""
     return None if plan is None else [(part.location_id, part.account_id, part.lines) for part in plan.parts]
+
+
+def _under(network: Network, shadow: RuleSet) -> Network:
+    """Made once a version."""
+    made: dict[str, Network] = network.cache.setdefault("under_shadow", {})
+    other = made.get(shadow.rule_set_id)
+    if other is None:
+        other = made[shadow.rule_set_id] = under(network, {shadow.rule_set_id: shadow})
+    return other

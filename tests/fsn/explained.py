@@ -1,10 +1,13 @@
 """A small recorded run for `fsn explain`: three locations and a few orders, through the whole topology in memory."""
 
+import msgspec
+
 from fsn.declaration import load_topology
 from fsn.recording import Recording
 from processors.pipeline import STAGES
 from processors.routing.facts import OrderFacts
 from schemas.records.assignments import AssignmentRejected
+from schemas.records.network import RuleSetPublished
 from schemas.records.orders import OrderLine, OrderPlaced
 from schemas.records.stock import StockDelta
 from streams.testing import TopologyDriver
@@ -27,13 +30,15 @@ def placed(order_id, *wanted):
     return OrderPlaced(**{**shared, **own, **rest})
 
 
-def recorded():
-    """The driver after the run."""
+def recorded(rules=None):
+    """The driver after the run, under these rules, or the defaults."""
     driver = TopologyDriver(load_topology(clock="external"), STAGES, start_at=NOW - DAY)
     made = network(location("near"), location("far", **FAR), location("stale"))
     reference = (made.merchants, made.partners, made.locations, made.feeds)
     driver.publish(*[record for records in reference for record in records.values()])
     driver.publish(ACCOUNT, VARIANT, change(VARIANT, variant_id="acme|var_b", weight_g=2_000))
+    if rules is not None:
+        driver.publish(RuleSetPublished("acme|rules", 1, "", msgspec.msgpack.encode(rules)))
     driver.tick(NOW - DAY)
     _stock(driver, "stale", 9)
     driver.tick(NOW)
