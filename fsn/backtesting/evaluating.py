@@ -16,7 +16,7 @@ from fsn.backtesting.capture import Captured, read, shared_of
 from fsn.backtesting.evaluations import Evaluation, Shared, offers_of, picture_of
 from processors.network import NO_RULE_SET, Network, RuleSet
 from processors.routing.facts import Known
-from processors.routing.shadow import evaluate, substance, under
+from processors.routing.shadow import evaluate, same_shortlist, substance, under
 from processors.rules import Rules
 from schemas.codec import Codec
 from schemas.records.routing import RoutingPlan
@@ -111,7 +111,7 @@ class Evaluator:
         codec = Codec()
         raws = [Raw("network", 0, offset, at, b"", value) for offset, at, value in self._shared.network]
         self._copy.read(raws, codec.decode)
-        self._others: dict[int, tuple[Network, Network]] = {}
+        self._others: dict[int, tuple[Network, Network, dict[str, bool]]] = {}
         self._pictures: dict[int, Known] = {}
 
     def pairs(self, start: int) -> list[Pair]:
@@ -120,27 +120,29 @@ class Evaluator:
         return [pair for evaluation in evaluations if (pair := self._pair(evaluation)) is not None]
 
     def _pair(self, one: Evaluation) -> Pair | None:
-        network, other = self._networks(one.network_version)
+        network, other, alike = self._networks(one.network_version)
         merchant = network.merchants.get(one.facts.merchant_id)
         rule_set_id = NO_RULE_SET.rule_set_id if merchant is None else merchant.rule_set_id
         if self._only and rule_set_id not in self._only:
             return None
         offers = offers_of(one.offers, one.shortlist)
         known = self._picture(one.known)
-        outcome, unasked = evaluate(one.facts, one.shortlist, offers, other, known, one.now_at)
+        plan, reason, unasked = evaluate(
+            one.facts, one.shortlist, offers, other, known, one.now_at, alike=alike.get(rule_set_id, False)
+        )
         return Pair(
             one.facts.order_id,
             one.facts.attempt,
             one.facts.merchant_id,
             "" if merchant is None else merchant.currency,
             _found(one.plan, one.reason, one, network),
-            _found(outcome.plan, outcome.reason, one, network),
-            same=substance(one.plan) == substance(outcome.plan),
+            _found(plan, reason, one, network),
+            same=substance(one.plan) == substance(plan),
             unasked=unasked,
         )
 
-    def _networks(self, version: int) -> tuple[Network, Network]:
-        """The reference data of a version, and the same under the new rules."""
+    def _networks(self, version: int) -> tuple[Network, Network, dict[str, bool]]:
+        """The reference data of a version, the same under the new rules, and whose shortlists are the same under both."""
         made = self._others.get(version)
         if made is None:
             while len(self._others) >= NETWORKS_KEPT:
@@ -151,7 +153,10 @@ class Evaluator:
                 for name in {merchant.rule_set_id for merchant in network.merchants.values()}
                 if not self._only or name in self._only
             }
-            made = self._others[version] = network, under(network, changed)
+            alike = {
+                name: same_shortlist(network.rule_sets.get(name, NO_RULE_SET).rules, self._rules) for name in changed
+            }
+            made = self._others[version] = network, under(network, changed), alike
         return made
 
     def _picture(self, number: int) -> Known:

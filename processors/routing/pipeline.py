@@ -6,7 +6,7 @@ The same inputs give the same bytes, in whatever order candidates and mappings c
 raises: odd reference data is a fence's verdict.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from processors.network import Network
 from processors.routing import audit
@@ -35,19 +35,8 @@ def route(
     facts: OrderFacts, shortlist: Shortlist, offers: Offers, network: Network, known: Known, now_at: int
 ) -> Outcome:
     """The best plan for the order, or why there is none."""
-    wanted = wanted_of(facts, offers, network=network, now_at=now_at)
-    rows = _rows(wanted, shortlist, network=network, known=known)
-    ranked = sorted(
-        [row.candidate for row in rows if row.candidate is not None],
-        key=lambda one: (-one.score, one.cost_minor, one.distance_m, one.location_id),
-    )
-    found, widened = _search(ranked, wanted, more_tiers=shortlist.more_tiers)
-    if found is None:
-        plan, reason = None, _reason(rows, ranked, wanted=wanted, shortlist=shortlist)
-    else:
-        plan, reason = _plan(found, ranked, wanted=wanted), Verdict.ROUTED
-        for rank, _ in found.chosen:
-            rows[ranked[rank].index].chosen = True
+    judged = _judged(facts, shortlist, offers, network=network, known=known, now_at=now_at)
+    rows = judged.rows
     rule_set = network.rules_of(facts.merchant_id)
     read = [row.read for row in rows]
     known_rules = (network.version, rule_set.rule_set_id, rule_set.version)
@@ -58,11 +47,46 @@ def route(
         rule_version=rule_set.version,
         evaluated_at=now_at,
         inputs_digest=digest,
-        reason=reason,
-        fallback=fallback.move(reason, more_tiers=shortlist.more_tiers, widened=widened, rules=wanted.rules),
+        reason=judged.reason,
+        fallback=fallback.move(
+            judged.reason, more_tiers=shortlist.more_tiers, widened=judged.widened, rules=rule_set.rules
+        ),
     )
-    packed = audit.pack(header, _columns(rows), shortlist=shortlist, plan=plan)
-    return Outcome(plan, WORD[reason], packed, digest.hex(), len(rows))
+    packed = audit.pack(header, _columns(rows), shortlist=shortlist, plan=judged.plan)
+    return Outcome(judged.plan, WORD[judged.reason], packed, digest.hex(), len(rows))
+
+
+def decide(
+    facts: OrderFacts, shortlist: Shortlist, offers: Offers, network: Network, known: Known, now_at: int
+) -> tuple[RoutingPlan | None, str]:
+    """The plan and the reason of `route()`, for who wants no audit: a shadow, a back-test."""
+    judged = _judged(facts, shortlist, offers, network=network, known=known, now_at=now_at)
+    return judged.plan, WORD[judged.reason]
+
+
+class _Judged(NamedTuple):
+    rows: list[Row]
+    plan: RoutingPlan | None
+    reason: Verdict
+    widened: bool
+
+
+def _judged(
+    facts: OrderFacts, shortlist: Shortlist, offers: Offers, *, network: Network, known: Known, now_at: int
+) -> _Judged:
+    """Ten steps: every candidate judged, and the best plan among those left."""
+    wanted = wanted_of(facts, offers, network=network, now_at=now_at)
+    rows = _rows(wanted, shortlist, network=network, known=known)
+    ranked = sorted(
+        [row.candidate for row in rows if row.candidate is not None],
+        key=lambda one: (-one.score, one.cost_minor, one.distance_m, one.location_id),
+    )
+    found, widened = _search(ranked, wanted, more_tiers=shortlist.more_tiers)
+    if found is None:
+        return _Judged(rows, None, _reason(rows, ranked, wanted=wanted, shortlist=shortlist), widened)
+    for rank, _ in found.chosen:
+        rows[ranked[rank].index].chosen = True
+    return _Judged(rows, _plan(found, ranked, wanted=wanted), Verdict.ROUTED, widened)
 
 
 def _rows(wanted: Wanted, shortlist: Shortlist, *, network: Network, known: Known) -> list[Row]:

@@ -10,13 +10,26 @@ from typing import Final
 
 from processors.network import MAPS, Network, RuleSet
 from processors.routing.facts import Known, Offers, OrderFacts, Outcome, Shortlist
-from processors.routing.pipeline import route
+from processors.routing.pipeline import decide
 from processors.routing.shortlist import shortlist
+from processors.rules import Rules
 from schemas.records.routing import RoutingPlan, ShadowDecided
 
 AGREES: Final = "agrees"
 DIFFERS: Final = "differs"
 UNKNOWN: Final = "unknown"
+
+ONLY_JUDGED: Final = frozenset(
+    (
+        "weight_stock", "weight_sla", "weight_workload", "weight_cost", "weight_distance", "weight_freshness",
+        "weight_preference", "distance_best_m", "distance_worst_m", "slack_worst_ms", "slack_best_ms", "cost_best_minor",
+        "cost_worst_minor", "splitting_allowed", "max_shipments", "max_shipments_fallback", "split_penalty",
+        "backorder_allowed", "partials_allowed", "assumed_promise_ms",
+    )
+)  # fmt: skip
+"""Rules that no shortlist depends on. (A test shortlists under others; any rule not named here may matter.)"""
+
+_OF_SHORTLISTS: Final = tuple(name for name in Rules.__struct_fields__ if name not in ONLY_JUDGED)
 
 
 def compare(
@@ -33,8 +46,10 @@ def compare(
     shadow = network.shadow_of(facts.merchant_id)
     if shadow is None:
         return None
-    outcome, unasked = evaluate(facts, asked, offers, _under(network, shadow), known, now_at)
-    same = substance(outcome.plan) == substance(found.plan)
+    other = _under(network, shadow)
+    alike = same_shortlist(network.rules_of(facts.merchant_id).rules, shadow.rules)
+    plan, reason, unasked = evaluate(facts, asked, offers, other, known, now_at, alike=alike)
+    same = substance(plan) == substance(found.plan)
     return ShadowDecided(
         order_id=facts.order_id,
         attempt=facts.attempt,
@@ -45,19 +60,35 @@ def compare(
         outcome=UNKNOWN if unasked else AGREES if same else DIFFERS,
         active_plan=found.plan,
         active_reason=found.reason,
-        shadow_plan=outcome.plan,
-        shadow_reason=outcome.reason,
+        shadow_plan=plan,
+        shadow_reason=reason,
         decided_at=now_at,
     )
 
 
 def evaluate(
-    facts: OrderFacts, asked: Shortlist, offers: Offers, other: Network, known: Known, now_at: int
-) -> tuple[Outcome, bool]:
-    """What other rules find among the locations asked, and whether they would have asked further ones."""
-    own = shortlist(facts, other, known, now_at)
-    unasked = not set(own.location_ids) <= set(asked.location_ids)
-    return route(facts, asked if unasked else own, offers, other, known, now_at), unasked
+    facts: OrderFacts,
+    asked: Shortlist,
+    offers: Offers,
+    other: Network,
+    known: Known,
+    now_at: int,
+    *,
+    alike: bool,
+) -> tuple[RoutingPlan | None, str, bool]:
+    """What other rules find among the locations asked, why, and whether they would have asked further ones.
+
+    Args:
+        alike: the shortlist is known to be the same under both (`same_shortlist`)
+    """
+    own = asked if alike else shortlist(facts, other, known, now_at)
+    unasked = not alike and not set(own.location_ids) <= set(asked.location_ids)
+    return *decide(facts, asked if unasked else own, offers, other, known, now_at), unasked
+
+
+def same_shortlist(rules: Rules, others: Rules) -> bool:
+    """Whether two sets of rules differ in nothing that a shortlist depends on."""
+    return all(getattr(rules, name) == getattr(others, name) for name in _OF_SHORTLISTS)
 
 
 def under(network: Network, rule_sets: Mapping[str, RuleSet]) -> Network:

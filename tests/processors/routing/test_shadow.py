@@ -1,14 +1,17 @@
 """Shadow rules: compared on the same inputs, among the locations that were asked, and without any effect."""
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processors.network import RuleSet
 from processors.routing.facts import Known, Offer, Shortlist
 from processors.routing.pipeline import route
-from processors.routing.shadow import compare
+from processors.routing.shadow import ONLY_JUDGED, compare, same_shortlist
+from processors.routing.shortlist import shortlist
 from processors.rules import Rules
 from schemas.records.operations import FeedStatusChanged
-from tests.processors.routing.world import FACTS, NOW, location, network
+from tests.processors.routing.world import FACTS, NOW, change, location, network
 
 NEAR, FAR = "acme|loc_near", "acme|loc_far"
 KNOWN = Known(lambda name: FeedStatusChanged("", name, NOW, stale=False, as_of=NOW), lambda _: None)
@@ -60,7 +63,7 @@ def test_both_finding_nothing_agree():
 
 
 def test_a_shadow_that_would_ask_somebody_else_is_not_compared():
-    _, shadow = compared(Rules(), asked=(FAR,))
+    _, shadow = compared(Rules(shortlist_max=5), asked=(FAR,))
     assert shadow.outcome == "unknown"
     assert [part.location_id for part in shadow.shadow_plan.parts] == [FAR]
 
@@ -78,3 +81,49 @@ def test_the_shadow_s_network_is_made_once_a_version():
     for _ in range(2):
         compare(FACTS, chosen, OFFERS, in_force, KNOWN, NOW, found=found)
     assert len(in_force.cache["under_shadow"]) == 1
+
+
+class Watched:
+    """Rules that note which of them are read."""
+
+    def __init__(self, rules):
+        self._rules, self.read = rules, set()
+
+    def __getattr__(self, name):
+        self.read.add(name)
+        return getattr(self._rules, name)
+
+
+def test_no_shortlist_reads_a_rule_that_is_only_judged_by():
+    watched = Watched(Rules())
+    in_force = network(location("near"), location("far", ships_to=("AT",)))
+    in_force.rule_sets["acme|rules"] = RuleSet("acme|rules", 1, watched)
+    for facts in (FACTS, change(FACTS, business=True, country="AT", fixed_location_id=NEAR, tier=3)):
+        shortlist(facts, in_force, KNOWN, NOW)
+    assert {"max_distance_m", "shortlist_max", "forbidden_countries", "business_needs"} <= watched.read
+    assert watched.read & ONLY_JUDGED == set()
+
+
+RULES = st.builds(
+    Rules,
+    weight_distance=st.integers(0, 9),
+    split_penalty=st.integers(0, 10**6),
+    max_shipments=st.integers(1, 3),
+    max_distance_m=st.sampled_from([None, 1, 300_000, 10**7]),
+    shortlist_max=st.integers(1, 3),
+    business_needs=st.sampled_from([(), ("b2b_papers",)]),
+    forbidden_countries=st.sampled_from([(), (("DE", "DE"),), (("DE", "AT"),)]),
+)
+
+
+@given(RULES, RULES, st.booleans(), st.sampled_from(["DE", "AT"]))
+def test_rules_that_promise_the_same_shortlist_keep_it(rules, others, business, country):
+    facts = change(FACTS, business=business, country=country)
+    places = location("near"), location("far", latitude_e6=50_000_000), location("wien", ships_to=("AT",))
+    one, other = (shortlist(facts, network(*places, rules=made), KNOWN, NOW) for made in (rules, others))
+    assert one == other or not same_shortlist(rules, others)
+
+
+def test_rules_of_judgement_alone_promise_it_and_any_other_does_not():
+    assert same_shortlist(Rules(), Rules(weight_cost=9, max_shipments=1, split_penalty=0))
+    assert not same_shortlist(Rules(), Rules(max_distance_m=1))
