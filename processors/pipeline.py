@@ -5,6 +5,7 @@
   stock      the single writer of an item: deltas, counts, reservations, waiting orders
   orders     asks, routes, reserves, decides, hands over
   location   the partner's inbox: slots, acceptance, expiry, feed freshness
+  labels     which carrier account carries an accepted assignment
   tracking   carriers' messages as one canonical history
   finance    which order a financial record belongs to
   ledger     entries, and whether they add up
@@ -16,6 +17,7 @@ them read. Importing this module loads rules only: no engine, no codec, no clock
 from typing import Final
 
 from processors import finance, reference
+from processors.labels import stage as labels
 from processors.ledger import stage as ledger
 from processors.location import stage as location
 from processors.mapping import stage as mapping
@@ -31,6 +33,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     stock.STAGE,
     orders.STAGE,
     location.STAGE,
+    labels.STAGE,
     tracking.STAGE,
     finance.STAGE,
     ledger.STAGE,

@@ -68,6 +68,12 @@ class Rules(msgspec.Struct, frozen=True):
     partials_allowed: bool = False
     """Partners may accept and ship part of any assignment, whatever the customer said at checkout."""
 
+    # Labels.
+    label_on_acceptance: bool = False
+    """Ask for a label once a location has decided on all of its assignment."""
+    label_preferences: dict[str, tuple[str, ...]] = {}
+    """By `SERVICE/COUNTRY`, by service, or for `any`: preferred carrier accounts, the most preferred first."""
+
     # Which locations are asked.
     shortlist_max: Annotated[int, msgspec.Meta(ge=1, le=200)] = 24
     max_tier: Positive = 9
@@ -209,6 +215,7 @@ def _check(rules: Rules) -> None:
         raise RuleError("allowed_countries", f"{both[0][0]} to {both[0][1]} is in forbidden_countries too; keep one")
     if not rules.delivery_weekdays:
         raise RuleError("delivery_weekdays", "at least one weekday must be named")
-    for channel, preferred in rules.channel_preferences.items():
-        if len(set(preferred)) < len(preferred):
-            raise RuleError(f"channel_preferences.{channel}", "a location is named twice")
+    for name, what in (("channel_preferences", "a location"), ("label_preferences", "an account")):
+        for key, preferred in getattr(rules, name).items():
+            if len(set(preferred)) < len(preferred):
+                raise RuleError(f"{name}.{key}", f"{what} is named twice")

@@ -10,6 +10,7 @@ import msgspec
 
 from processors.orders.freeing import free, go_on_without
 from processors.orders.keeping import keep
+from processors.orders.labelling import label
 from processors.orders.late import keep_event
 from processors.orders.rows import OrderRow, Part, part_of, row_of, unshipped, with_part
 from processors.step import ABSENT, Context
@@ -98,7 +99,9 @@ def expired(record: AssignmentExpired, ctx: Context) -> None:
 
 
 def _free_and_go_on(row: OrderRow, part: Part, units: dict[int, int], ctx: Context, *, reason: str) -> None:
+    """Free what will not be shipped, look for another place for it, and ask for the label of what is left, if it is time."""
     if units:
         row = free(row, part, units, ctx, reason=reason)
         row = go_on_without(row, part.location_id, ctx, reason=reason)
-    keep(row, ctx)
+    left = part_of(row, part.assignment_id)
+    keep(row if left is ABSENT else label(row, left, ctx), ctx)

@@ -9,6 +9,7 @@ import msgspec
 
 from processors.orders.attempts import begin, leave
 from processors.orders.holdings import draw_part, release
+from processors.orders.labelling import give_label_back
 from processors.orders.parking import exhaust, report, resolve, stop_waiting
 from processors.orders.planning import rules_for
 from processors.orders.rows import OrderRow, Part, Phase, all_shipped, with_part
@@ -27,6 +28,7 @@ def free(row: OrderRow, part: Part, units: dict[int, int], ctx: Context, *, reas
     row = msgspec.structs.replace(row, grants=grants)
     if lines:
         return with_part(row, msgspec.structs.replace(part, lines=lines))
+    give_label_back(part, ctx)
     parts = tuple(other for other in row.parts if other.assignment_id != part.assignment_id)
     return msgspec.structs.replace(row, parts=parts)
 

@@ -88,6 +88,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
     """One location's share of the order: an assignment.
 
     withdrawing: CANCEL or REVOKE while its withdrawal is asked; asked_at, repeats: of the last request to the location
+    label_account: the account that was asked first for its label
     """
 
     assignment_id: str
@@ -106,6 +107,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
     asked_at: int = 0
     repeats: int = 0
     withdrawing: str = ""
+    label_account: str = ""
 
 
 class Offered(msgspec.Struct, frozen=True, array_like=True):

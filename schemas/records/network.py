@@ -210,6 +210,7 @@ class CarrierAccountDefined(Record):
     b2b_only: true when it carries only business parcels
     daily_slots: parcels it takes per day
     retired: true once nothing ships on it
+    outage: true while its carrier cannot be reached: labels go to the next account
     """
 
     account_id: str
@@ -225,6 +226,7 @@ class CarrierAccountDefined(Record):
     b2b_only: bool
     daily_slots: Int32
     retired: bool = False
+    outage: bool = False
 
 
 class RuleSetPublished(Record):

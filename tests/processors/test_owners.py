@@ -3,6 +3,8 @@
 import pytest
 
 from processors.finance import RECEIVED
+from processors.labels.rows import LABELS, Label
+from processors.labels.rows import Status as LabelStatus
 from processors.location.inbox import ASSIGNMENTS, Assignment
 from processors.location.inbox import Status as AssignmentStatus
 from processors.orders.rows import ORDERS
@@ -22,6 +24,7 @@ from processors.stock.rows import (
 )
 
 ITEM = Item("acme|berlin", "f", "s", None, 1, 0, 0, 1, 0)
+LABEL = Label("acme|web|7", "acme|gls", "gls", "acme|berlin", LabelStatus.REQUESTED)
 ASSIGNMENT = Assignment("acme|web|7", "acme|berlin", False, 0, "", AssignmentStatus.PENDING_ACCEPT, ())
 
 
@@ -34,6 +37,7 @@ ASSIGNMENT = Assignment("acme|web|7", "acme|berlin", False, 0, "", AssignmentSta
         (WAITING, "acme|v1|acme|web|7", Waiter("acme|web|7", 1, 1, (), "", ""), "acme|v1"),
         (WAITING, "acme|v1", Waiter("", 0, 0, (), "", ""), "acme|v1"),
         (ASSIGNMENTS, "as_1f3a", ASSIGNMENT, "acme|berlin"),
+        (LABELS, "lb_1f3a|acme|gls", LABEL, "acme|gls"),
     ],
 )
 def test_a_row_says_whose_it_is(table, key, row, owner):

@@ -1,0 +1,196 @@
+"""Labels: the single writer of an account's day, and of the labels bought on it.
+
+In: LabelAsked and LabelReleased on `account-slots` (from orders, and from accounts that had nothing left), LabelCreated on
+`labels` (from the connector that bought it). Out: LabelRequested, LabelCancelled and the resolver's record LabelResolved on
+`label-requests`; ShipmentLinked, so that scans find the order before the goods have left; LabelAsked to the next account of
+the chain when today's parcels are used up; a ReviewItem LABEL_UNRESOLVED when there is no next one.
+
+No day of an account takes more parcels than `daily_slots`, for its task alone counts. Days are days in UTC: an account has
+no place. Refused: FORGED (anybody but the account's owner or its tenant), KEY_MISMATCH, UNKNOWN_LABEL (never asked of this
+account), ILLEGAL_TRANSITION (bought after it was cancelled, or under another number), INVALID_VALUE (another carrier than the
+account's, no number, no link).
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from processors.labels.rows import ACCOUNT_SLOTS, DAYS_KEPT, KEEP_MS, LABELS, Days, Label, Status, label_key
+from processors.reasons import Reason
+from processors.senders import require_sender
+from processors.step import ABSENT, Context, Refused, Stage, stable_id
+from processors.tenants import tenant_of
+from schemas.records.labels import (
+    LabelAsked,
+    LabelCancelled,
+    LabelCreated,
+    LabelReleased,
+    LabelRequested,
+    LabelResolved,
+)
+from schemas.records.operations import ReviewItem
+from schemas.records.shipments import ShipmentLinked
+
+
+def asked(record: LabelAsked, ctx: Context) -> None:
+    """Carry it, if a parcel of today is left; a label asked again is answered already."""
+    account_id = record.account_id
+    key = label_key(record.label_id, account_id)
+    if ctx.get(LABELS, key) is not ABSENT:
+        return
+    account = ctx.network.accounts.get(account_id)
+    day = _day(ctx.now_at)
+    used = _used(account_id, day, ctx)
+    label = Label(record.order_id, account_id, "", record.location_id, Status.PASSED_ON)
+    if account is None or account.retired or account.outage or used >= account.daily_slots:
+        _pass_on(record, label, ctx)
+        return
+    _count(account_id, day, used + 1, ctx)
+    label = msgspec.structs.replace(label, carrier=account.carrier, status=Status.REQUESTED, day=day)
+    _keep(key, label, ctx)
+    request = LabelRequested(
+        label_id=record.label_id,
+        assignment_id=record.assignment_id,
+        order_id=record.order_id,
+        location_id=record.location_id,
+        account_id=account_id,
+        carrier=account.carrier,
+        service=record.service,
+        country=record.country,
+        weight_g=record.weight_g,
+        requested_at=ctx.now_at,
+    )
+    ctx.emit("label-requests", record.order_id, request)
+    _resolve(record, account_id, (used + 1, account.daily_slots, day), ctx)
+
+
+def released(record: LabelReleased, ctx: Context) -> None:
+    """Nothing will travel on it: give the parcel back, and tell who buys labels."""
+    key = label_key(record.label_id, record.account_id)
+    label = ctx.get(LABELS, key)
+    if label is ABSENT or label.status is Status.CANCELLED:
+        return
+    if label.status is Status.PASSED_ON:
+        if label.next_id:
+            ctx.emit("account-slots", label.next_id, LabelReleased(record.label_id, label.next_id))
+        return
+    used = _used(label.account_id, label.day, ctx)
+    _count(label.account_id, label.day, max(0, used - 1), ctx)
+    number = label.tracking_number or None
+    cancelled = LabelCancelled(record.label_id, label.order_id, label.account_id, number, ctx.now_at)
+    ctx.emit("label-requests", label.order_id, cancelled)
+    _keep(key, msgspec.structs.replace(label, status=Status.CANCELLED), ctx)
+
+
+def created(record: LabelCreated, ctx: Context) -> None:
+    """The connector has bought it."""
+    account = ctx.network.accounts.get(record.account_id)
+    require_sender(ctx, record.account_id, None if account is None else account.owner_id)
+    if ctx.key != record.account_id:
+        raise Refused(Reason.KEY_MISMATCH, f"key {ctx.key}, account_id {record.account_id}: key it by account_id")
+    key = label_key(record.label_id, record.account_id)
+    label = ctx.get(LABELS, key)
+    if label is ABSENT or label.status is Status.PASSED_ON:
+        detail = (
+            f"label {record.label_id} was never asked of {record.account_id}: buy only what label-requests asks for"
+        )
+        raise Refused(Reason.UNKNOWN_LABEL, detail)
+    if record.carrier != label.carrier:
+        raise _invalid(record, f"carrier is {record.carrier!r}: {record.account_id} is an account of {label.carrier}")
+    for name in ("tracking_number", "link"):
+        if not getattr(record, name) or "|" in record.tracking_number:
+            raise _invalid(record, f"{name} is {getattr(record, name)!r}: it is needed, a number without '|'")
+    said = record.tracking_number, record.link
+    if label.status is Status.CREATED:
+        if said != (label.tracking_number, label.link):
+            raise _illegal(record, f"it was bought as {label.tracking_number} already: void this one")
+        return
+    if label.status is Status.CANCELLED:
+        raise _illegal(record, "it is cancelled: void it")
+    number = f"{tenant_of(label.order_id)}|{label.carrier}|{record.tracking_number}"
+    ctx.emit("shipment-links", number, ShipmentLinked(number, label.order_id, record.label_id, label.location_id))
+    _keep(key, msgspec.structs.replace(label, status=Status.CREATED, tracking_number=said[0], link=said[1]), ctx)
+
+
+def forget(key: str, ctx: Context) -> None:
+    """The timer: a label of long ago."""
+    ctx.delete(LABELS, key)
+
+
+def _pass_on(record: LabelAsked, label: Label, ctx: Context) -> None:
+    """To the next account of the chain; a person where there is none."""
+    full = (*record.full, record.account_id)
+    place = record.chain.index(record.account_id) + 1 if record.account_id in record.chain else len(record.chain)
+    next_id = record.chain[place] if place < len(record.chain) else ""
+    _keep(label_key(record.label_id, record.account_id), msgspec.structs.replace(label, next_id=next_id), ctx)
+    if next_id:
+        ctx.emit("account-slots", next_id, msgspec.structs.replace(record, account_id=next_id, full=full))
+        return
+    record = msgspec.structs.replace(record, full=full)
+    _resolve(record, None, (0, 0, _day(ctx.now_at)), ctx)
+    detail = f"order {record.order_id} at {record.location_id}: no parcel is left today on any of {', '.join(full)}"
+    review_id = stable_id("rv", "LABEL_UNRESOLVED", record.label_id)
+    item = ReviewItem(review_id, record.assignment_id, "LABEL_UNRESOLVED", detail, "open", ctx.now_at)
+    ctx.emit("review-queue", record.assignment_id, item)
+
+
+def _resolve(record: LabelAsked, account_id: str | None, capacity: tuple[int, int, str], ctx: Context) -> None:
+    """Publish the resolver's record. capacity: (used, cap, date)"""
+    used, cap, day = capacity
+    resolved = LabelResolved(
+        resolver_id=stable_id("rs", record.label_id),
+        label_id=record.label_id,
+        assignment_id=record.assignment_id,
+        order_id=record.order_id,
+        location_id=record.location_id,
+        account_id=account_id,
+        candidates=record.candidates,
+        full=record.full,
+        capacity_used=used,
+        capacity=cap,
+        local_date=day,
+        resolved_at=ctx.now_at,
+    )
+    ctx.emit("label-requests", record.order_id, resolved)
+
+
+def _keep(key: str, label: Label, ctx: Context) -> None:
+    if ctx.get(LABELS, key) is ABSENT:
+        ctx.wake(ctx.now_at + KEEP_MS, "labels.forget", key)
+    ctx.put(LABELS, key, label)
+
+
+def _day(at: int) -> str:
+    return datetime.fromtimestamp(at // 1_000, UTC).date().isoformat()
+
+
+def _used(account_id: str, day: str, ctx: Context) -> int:
+    row = ctx.get(ACCOUNT_SLOTS, account_id)
+    return 0 if row is ABSENT else dict(row.days).get(day, 0)
+
+
+def _count(account_id: str, day: str, used: int, ctx: Context) -> None:
+    row = ctx.get(ACCOUNT_SLOTS, account_id)
+    days = {} if row is ABSENT else dict(row.days)
+    ctx.put(ACCOUNT_SLOTS, account_id, Days(tuple(sorted({**days, day: used}.items()))[-DAYS_KEPT:]))
+
+
+def _invalid(record: LabelCreated, detail: str) -> Refused:
+    return Refused(Reason.INVALID_VALUE, f"label {record.label_id}: {detail}")
+
+
+def _illegal(record: LabelCreated, detail: str) -> Refused:
+    return Refused(Reason.ILLEGAL_TRANSITION, f"label {record.label_id}: {detail}")
+
+
+STAGE: Final = Stage(
+    name="labels",
+    handlers={
+        "account-slots": {LabelAsked: asked, LabelReleased: released},
+        "labels": {LabelCreated: created},
+    },
+    timers={"labels.forget": forget},
+    timer_tables={"labels.forget": LABELS},
+    tables=(ACCOUNT_SLOTS, LABELS),
+)
