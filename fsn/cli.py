@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "generate": "fsn.generate",
     "mapping": "fsn.mapping",
     "replay": "fsn.replay",
+    "report": "fsn.reports",
     "rules": "fsn.rules",
     "run": "fsn.run",
     "scenario": "fsn.scenario",

@@ -5,8 +5,7 @@ log). Out: a table per location, with `--history` every change up to the instant
 The instant is the task's time: what had happened by its last tick. Exit code 1 when nothing was ever heard of the variant.
 """
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from fsn.stock_history import Change, History
 
 app = typer.Typer(name="stock")
-
-EPOCH_MS_DIGITS: Final = 11
-"""As many as epoch ms have had since March 1973."""
 
 
 @app.command()
@@ -42,9 +38,9 @@ def stock(
 
     from fsn.recording import open_recording
     from fsn.stock_history import read_history
-    from fsn.terminal import plain
+    from fsn.terminal import instant_of, plain
 
-    until_at = None if at is None else instant_of(at)
+    until_at = None if at is None else instant_of(at, option="--at")
     found = read_history(open_recording(brokers, file), variant, until_at=until_at)
     shown_at = found.until_at if until_at is None else until_at
     standings = [one for one in found.standings(shown_at) if not location or one.location_id in location]
@@ -62,18 +58,6 @@ def stock(
     _show(found, shown_at, location or (), console)
     if history:
         _show_changes(changes, console)
-
-
-def instant_of(text: str) -> int:
-    """Epoch ms of an instant as people write it; without a zone, UTC is meant."""
-    if text.isascii() and text.isdigit() and len(text) >= EPOCH_MS_DIGITS:  # 20260317 is a day
-        return int(text)
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is neither ISO 8601 nor epoch ms", param_hint="--at") from None
-    aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-    return round(aware.timestamp() * 1000)
 
 
 def _show(found: "History", at: int, locations: "list[str] | tuple[()]", console: "Console") -> None:

@@ -1,10 +1,14 @@
 """Terminal: what strangers wrote, shown so that no terminal obeys it, and instants as people read them.
 
-In: ids, details and timestamps that came from topics. Out: text for rich or for a plain line; nothing is lost, control
-characters show as their codes.
+In: ids, details and timestamps that came from topics; instants as people write them. Out: text for rich or for a plain line;
+nothing is lost, control characters show as their codes. Refused, as `typer.BadParameter`: what is no instant.
 """
 
 from datetime import UTC, datetime
+from typing import Final
+
+EPOCH_MS_DIGITS: Final = 11
+"""As many as epoch ms have had since March 1973."""
 
 
 def plain(text: str) -> str:
@@ -25,3 +29,17 @@ def utc(epoch_ms: int) -> str:
         return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (OverflowError, ValueError, OSError):  # a sender may claim any timestamp
         return f"{epoch_ms} ms"
+
+
+def instant_of(text: str, *, option: str) -> int:
+    """Epoch ms of an instant as people write it; without a zone, UTC is meant. option: which one holds it"""
+    import typer
+
+    if text.isascii() and text.isdigit() and len(text) >= EPOCH_MS_DIGITS:  # 20260317 is a day
+        return int(text)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is neither ISO 8601 nor epoch ms", param_hint=option) from None
+    aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+    return round(aware.timestamp() * 1000)

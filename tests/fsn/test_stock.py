@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 import fsn.recording
 from fsn.declaration import load_topology
 from fsn.recording import Recording
-from fsn.stock import app, instant_of
+from fsn.stock import app
 from fsn.stock_history import read_history
+from fsn.terminal import instant_of
 from fsn.world.feeding import feed_driver
 from fsn.world.world import World
 from processors.pipeline import STAGES
@@ -143,9 +144,9 @@ def test_one_location_as_json(command):
     ],
 )
 def test_an_instant_as_people_write_it(text, at):
-    assert instant_of(text) == at
+    assert instant_of(text, option="--at") == at
 
 
 def test_what_is_no_instant_is_said():
     with pytest.raises(typer.BadParameter, match="neither ISO 8601"):
-        instant_of("yesterday")
+        instant_of("yesterday", option="--at")
