@@ -2,8 +2,8 @@
 
 In: a region, ISO 3166 as in `DE` or `DE-BE`, and a year. Out: the days' ordinals. They come from the pinned `holidays`
 package alone, substitute days included, so that a replay elsewhere rests on the same days; a region is worked out once a
-year, and the first question whether a region is known imports all countries. Nothing is refused: a region nobody knows has no holidays, and whoever takes
-reference data in asks `is_known` before.
+year, and the first question whether a region is known imports all countries: the package imports them together, however it is asked.
+Nothing is refused: a region nobody knows has no holidays, and whoever takes reference data in asks `is_known` before.
 """
 
 from functools import cache, lru_cache
