@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from processors.zones import known_countries
+
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
@@ -166,7 +168,7 @@ def rules_from(document: Mapping[str, Any]) -> Rules:
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
         raise RuleError(_path(where, document), what) from None
-    _check(rules)
+    check(rules)
     return rules
 
 
@@ -195,8 +197,8 @@ def _converts(name: str, entry: Mapping[Any, Any]) -> bool:
     return True
 
 
-def _check(rules: Rules) -> None:
-    """What no single value shows: rules that contradict each other."""
+def check(rules: Rules) -> None:
+    """What no single value shows: rules that contradict each other. Whoever reads a compiled rule set asks too."""
     if not any(getattr(rules, name) for name in _WEIGHTS if name != "weight_preference"):
         raise RuleError("weight_stock", "at least one weight besides weight_preference must be above 0")
     for low, high in (
@@ -210,12 +212,21 @@ def _check(rules: Rules) -> None:
         most = getattr(rules, high)
         if most is not None and most < getattr(rules, low):
             raise RuleError(high, f"must be at least {low} ({getattr(rules, low)})")
-    both = sorted(set(rules.allowed_countries) & set(rules.forbidden_countries))
-    if both:
-        raise RuleError("allowed_countries", f"{both[0][0]} to {both[0][1]} is in forbidden_countries too; keep one")
+    _check_destinations(rules)
     if not rules.delivery_weekdays:
         raise RuleError("delivery_weekdays", "at least one weekday must be named")
     for name, what in (("channel_preferences", "a location"), ("label_preferences", "an account")):
         for key, preferred in getattr(rules, name).items():
             if len(set(preferred)) < len(preferred):
                 raise RuleError(f"{name}.{key}", f"{what} is named twice")
+
+
+def _check_destinations(rules: Rules) -> None:
+    for name in ("allowed_countries", "forbidden_countries"):
+        for index, pair in enumerate(getattr(rules, name)):
+            for place, code in enumerate(pair):
+                if code not in known_countries():
+                    raise RuleError(f"{name}[{index}][{place}]", f"country {code!r} is none of ISO 3166-1, such as DE")
+    both = sorted(set(rules.allowed_countries) & set(rules.forbidden_countries))
+    if both:
+        raise RuleError("allowed_countries", f"{both[0][0]} to {both[0][1]} is in forbidden_countries too; keep one")

@@ -13,7 +13,7 @@ import msgspec
 from processors.holidays import is_known
 from processors.network import LEVELS, RANK, REFERENCE_DATA, SCOPES, grant_key
 from processors.reasons import Reason
-from processors.rules import Rules
+from processors.rules import RuleError, Rules, check
 from processors.versions import STATUSES
 from processors.zones import known_countries, known_zones
 from schemas.records.base import Record
@@ -76,6 +76,14 @@ def _location(record: LocationDefined) -> Iterator[str]:
     for country in record.ships_to:
         yield from _country(country)
     yield from _currency(record.currency)
+    yield from _calendar(record)
+    yield from _least("tier", record.tier, 1)
+    for name in ("daily_slots", "handling_ms", "handling_cost_minor", "unit_cost_minor", "safety_stock"):
+        yield from _least(name, getattr(record, name), 0)
+    yield from _least("accept_within_ms", record.accept_within_ms, 1)
+
+
+def _calendar(record: LocationDefined) -> Iterator[str]:
     if record.timezone not in known_zones():
         yield f"time zone {record.timezone!r} is not in the IANA list, such as Europe/Berlin"
     if record.holiday_region and not is_known(record.holiday_region):
@@ -87,14 +95,12 @@ def _location(record: LocationDefined) -> Iterator[str]:
     both = sorted(set(record.closed_dates) & set(record.open_dates))
     if both:
         yield f"{both[0]} is in closed_dates and in open_dates: keep one"
+    if not record.working_days and not record.open_dates:
+        yield "working_days and open_dates are empty, so that it never ships: name a day, or retire it"
     if not set(record.working_days) <= set(range(1, 8)):
         yield f"working_days are {list(record.working_days)}: ISO weekdays are 1 (Monday) to 7"
     if not 0 <= record.cutoff_minute < 24 * 60:
         yield f"cutoff_minute is {record.cutoff_minute}: minutes of a day are 0 to 1439"
-    yield from _least("tier", record.tier, 1)
-    for name in ("daily_slots", "handling_ms", "handling_cost_minor", "unit_cost_minor", "safety_stock"):
-        yield from _least(name, getattr(record, name), 0)
-    yield from _least("accept_within_ms", record.accept_within_ms, 1)
 
 
 def _feed(record: FeedDefined) -> Iterator[str]:
@@ -128,7 +134,9 @@ def _rule_set(record: RuleSetPublished) -> Iterator[str]:
         yield f"status is {record.status!r}: it is one of {', '.join(STATUSES)}"
     yield from _least("version", record.version, 1)
     try:
-        msgspec.msgpack.decode(record.compiled, type=Rules)
+        check(msgspec.msgpack.decode(record.compiled, type=Rules))
+    except RuleError as error:
+        yield str(error)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         yield f"cannot be read ({error})"
 

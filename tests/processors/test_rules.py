@@ -81,6 +81,7 @@ def test_a_document_states_only_what_differs():
             "allowed_countries",
             "BE to NL is in forbidden_countries too",
         ),
+        ({"forbidden_countries": [["DE", "AT"], ["ZZ", "DE"]]}, "forbidden_countries[1][0]", "'ZZ' is none of ISO"),
     ],
 )
 def test_refused_with_its_path(document, path, detail):

@@ -6,7 +6,7 @@ import pytest
 from fsn.world.network import build_network
 from processors.network import Network, fold
 from processors.reasons import Reason
-from processors.rules import Rules
+from processors.rules import RuleError, Rules, rules_from
 from processors.usable import why_unusable
 from schemas.records.engine import Tick
 from schemas.records.network import (
@@ -84,6 +84,7 @@ def test_a_whole_network_is_usable():
             other(LOCATION, closed_dates=("2026-12-24",), open_dates=("2026-12-24",)),
             "2026-12-24 is in closed_dates and in open_dates",
         ),
+        (other(LOCATION, working_days=()), "location acme|loc_berlin: working_days and open_dates are empty"),
         (other(LOCATION, working_days=(0, 1)), "working_days are [0, 1]"),
         (other(LOCATION, cutoff_minute=1_440), "cutoff_minute is 1440"),
         (other(LOCATION, tier=0), "tier is 0: at least 1"),
@@ -107,6 +108,33 @@ def test_what_can_never_be_right_is_refused(record, problem):
     why = why_unusable(record)
     assert why is not None
     assert (why[0], problem in why[1]) == (Reason.INVALID_VALUE, True), why
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"allowed_countries": [["BE", "NL"]], "forbidden_countries": [["BE", "NL"]]},
+        {"allowed_countries": [["BE", "ZZ"]]},
+        {"distance_best_m": 5, "distance_worst_m": 5},
+        {"slack_best_ms": 0},
+        {"cost_best_minor": 2_000},
+        {"max_shipments_fallback": 2},
+        {"park_retry_max_ms": 1},
+        {"delivery_weekdays": []},
+        {"channel_preferences": {"otto": ["a", "a"]}},
+        {name: 0 for name in Rules.__struct_fields__ if name.startswith("weight_")},
+    ],
+)
+def test_rules_that_contradict_each_other_are_refused_in_the_words_of_their_author_s_own_check(document):
+    with pytest.raises(RuleError) as refused:
+        rules_from(document)
+    compiled = msgspec.msgpack.encode(msgspec.convert(document, Rules))
+    problem = f"rule set acme|rules version 1: {refused.value}; what was in force before stays so"
+    assert why_unusable(rule_set(compiled)) == (Reason.INVALID_VALUE, problem)
+
+
+def test_a_location_that_opens_on_single_days_alone_is_usable():
+    assert why_unusable(other(LOCATION, working_days=(), open_dates=("2026-12-24",))) is None
 
 
 def test_what_is_no_reference_data_is_said_so():
