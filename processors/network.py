@@ -157,6 +157,11 @@ def grant_key(grant: EntitlementGranted) -> GrantKey:
     return grant.supplier_id, grant.merchant_id, grant.scope, grant.scope_id
 
 
+def promises_nothing(location: LocationDefined) -> bool:
+    """Whether its stock is a marketplace's to ship: shown, and promised to no order of ours."""
+    return bool(location.marketplace) and not location.multi_channel
+
+
 def _apply(network: Network, record: Any) -> None:
     match record:
         case MerchantDefined():

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from processors.postcodes import around, problem_of
 from processors.zones import known_countries
 
 MINUTE_MS: Final = 60_000
@@ -27,6 +28,9 @@ Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
 CountryPair = tuple[Country, Country]
 """(from, to): a location's country and a destination."""
+ZoneName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]*$")]
+ZonePair = tuple[Country, str]
+"""(from, to): a location's country, and a postcode zone (DE:18) or the name of some."""
 
 
 class RuleError(ValueError):
@@ -84,6 +88,12 @@ class Rules(msgspec.Struct, frozen=True):
     """Pairs served although the location's `ships_to` does not say so."""
     forbidden_countries: tuple[CountryPair, ...] = ()
     """Pairs never served although `ships_to` says so."""
+    zones: dict[ZoneName, tuple[str, ...]] = {}
+    """By name: postcode zones that the rules below may speak of together."""
+    allowed_zones: tuple[ZonePair, ...] = ()
+    """Pairs served although `ships_to` does not name the country."""
+    forbidden_zones: tuple[ZonePair, ...] = ()
+    """Pairs never served although the country is; an order that does not tell its area finely enough is taken to be there."""
     channel_preferences: dict[str, tuple[str, ...]] = {}
     """By channel: preferred location_ids, the most preferred first."""
     business_needs: tuple[str, ...] = ("b2b_papers",)
@@ -230,3 +240,38 @@ def _check_destinations(rules: Rules) -> None:
     both = sorted(set(rules.allowed_countries) & set(rules.forbidden_countries))
     if both:
         raise RuleError("allowed_countries", f"{both[0][0]} to {both[0][1]} is in forbidden_countries too; keep one")
+    _check_zones(rules)
+
+
+def _check_zones(rules: Rules) -> None:
+    for zone_name, zones in rules.zones.items():
+        for index, zone in enumerate(zones):
+            if problem := problem_of(zone):
+                raise RuleError(f"zones.{zone_name}[{index}]", problem)
+    for name in ("allowed_zones", "forbidden_zones"):
+        for index, (country, zone) in enumerate(getattr(rules, name)):
+            if country not in known_countries():
+                raise RuleError(f"{name}[{index}][0]", f"country {country!r} is none of ISO 3166-1, such as DE")
+            if zone not in rules.zones and (problem := problem_of(zone)):
+                raise RuleError(f"{name}[{index}][1]", f"{problem}, nor the name of one in `zones`")
+    _check_allowed(rules)
+
+
+def _check_allowed(rules: Rules) -> None:
+    """Nothing is allowed that is forbidden. The other way round is an exception, and means what it says."""
+    forbidden: dict[str, set[str]] = {}
+    for country, to in rules.forbidden_countries:
+        forbidden.setdefault(country, set()).add(to)
+    for country, zone in rules.forbidden_zones:
+        forbidden.setdefault(country, set()).update(zones_of(rules, zone))
+    for index, (country, name) in enumerate(rules.allowed_zones):
+        for zone in zones_of(rules, name):
+            outer = around(zone, forbidden.get(country, ()))
+            if outer is not None:
+                detail = f"{country} to {zone} lies in {outer}, which is forbidden from there: keep one"
+                raise RuleError(f"allowed_zones[{index}]", detail)
+
+
+def zones_of(rules: Rules, zone: str) -> tuple[str, ...]:
+    """The postcode zones of a name, or the zone itself."""
+    return rules.zones.get(zone, (zone,))

@@ -12,6 +12,7 @@ import msgspec
 
 from processors.holidays import is_known
 from processors.network import LEVELS, RANK, REFERENCE_DATA, SCOPES, grant_key
+from processors.postcodes import around, problem_of
 from processors.reasons import Reason
 from processors.rules import RuleError, Rules, check
 from processors.versions import STATUSES
@@ -76,11 +77,23 @@ def _location(record: LocationDefined) -> Iterator[str]:
     for country in record.ships_to:
         yield from _country(country)
     yield from _currency(record.currency)
+    yield from _zones(record)
     yield from _calendar(record)
     yield from _least("tier", record.tier, 1)
     for name in ("daily_slots", "handling_ms", "handling_cost_minor", "unit_cost_minor", "safety_stock"):
         yield from _least(name, getattr(record, name), 0)
     yield from _least("accept_within_ms", record.accept_within_ms, 1)
+
+
+def _zones(record: LocationDefined) -> Iterator[str]:
+    for name in ("served_zones", "refused_zones"):
+        for zone in getattr(record, name):
+            if problem := problem_of(zone):
+                yield f"{name}: {problem}"
+    for zone in record.served_zones:
+        outer = around(zone, record.refused_zones)
+        if outer is not None:
+            yield f"served_zones names {zone}, which lies in {outer} of refused_zones: keep one"
 
 
 def _calendar(record: LocationDefined) -> Iterator[str]:
@@ -99,8 +112,22 @@ def _calendar(record: LocationDefined) -> Iterator[str]:
         yield "working_days and open_dates are empty, so that it never ships: name a day, or retire it"
     if not set(record.working_days) <= set(range(1, 8)):
         yield f"working_days are {list(record.working_days)}: ISO weekdays are 1 (Monday) to 7"
-    if not 0 <= record.cutoff_minute < 24 * 60:
-        yield f"cutoff_minute is {record.cutoff_minute}: minutes of a day are 0 to 1439"
+    yield from _week(record)
+
+
+def _week(record: LocationDefined) -> Iterator[str]:
+    for name, minute in (
+        ("cutoff_minute", record.cutoff_minute),
+        *(("weekday_cutoffs", minute) for minute in record.weekday_cutoffs),
+    ):
+        if not 0 <= minute < 24 * 60:
+            yield f"{name} is {minute}: minutes of a day are 0 to 1439"
+    for name in ("weekday_cutoffs", "weekday_handling_ms"):
+        values = getattr(record, name)
+        if len(values) not in (0, 7):
+            yield f"{name} has {len(values)} values: send one for each weekday from Monday on, or none"
+    for handling_ms in record.weekday_handling_ms:
+        yield from _least("weekday_handling_ms", handling_ms, 0)
 
 
 def _feed(record: FeedDefined) -> Iterator[str]:

@@ -29,7 +29,7 @@ DIGEST_BYTES = 12
 def placed(record: OrderPlaced, ctx: Context) -> None:
     """Take an order in and start looking for its locations."""
     require_order(ctx, record.order_id, record.merchant_id)
-    digest = hashlib.sha1(msgspec.msgpack.encode(record), usedforsecurity=False).digest()[:DIGEST_BYTES]
+    digest = digest_of(record)
     known = row_of(record.order_id, ctx)
     if known is not ABSENT and known.placed.digest == digest:
         return
@@ -43,6 +43,14 @@ def placed(record: OrderPlaced, ctx: Context) -> None:
     if not row.cancelled:
         row = start(row, ctx)
     keep(row, ctx)
+
+
+def digest_of(record: OrderPlaced) -> bytes:
+    """What tells a repeat from a contradiction. A field that came later is left out where it says nothing."""
+    fields = msgspec.structs.asdict(record)
+    if not record.carrier_preference:
+        del fields["carrier_preference"]
+    return hashlib.sha1(msgspec.msgpack.encode(fields), usedforsecurity=False).digest()[:DIGEST_BYTES]
 
 
 def _placed(record: OrderPlaced, digest: bytes) -> Placed:
@@ -64,6 +72,7 @@ def _placed(record: OrderPlaced, digest: bytes) -> Placed:
         partial_consent=record.partial_consent,
         cost_ceiling_minor=record.cost_ceiling_minor,
         fixed_location_id=record.fixed_location_id,
+        carrier_preference=record.carrier_preference,
     )
 
 

@@ -55,6 +55,7 @@ def facts_of(row: OrderRow) -> OrderFacts:
         excluded=row.excluded,
         tier=row.tier,
         shipments_used=len(row.parts),
+        carrier_preference=placed.carrier_preference,
     )
 
 

@@ -62,6 +62,7 @@ class Placed(msgspec.Struct, frozen=True, array_like=True):
     partial_consent: bool
     cost_ceiling_minor: int | None
     fixed_location_id: str | None
+    carrier_preference: str = ""
 
 
 class Grant(msgspec.Struct, frozen=True, array_like=True):

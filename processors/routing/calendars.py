@@ -1,6 +1,6 @@
 """Calendars: when a location hands over, when a parcel arrives, which day it is there.
 
-In: instants in epoch ms, and a location's time zone, working days, holidays and cut-off. Out: instants and local dates;
+In: instants in epoch ms, and a location's time zone, working days, holidays and cut-offs. Out: instants and local dates;
 None for a time zone nobody knows or a location that never works. Time zones come from the pinned `tzdata` package alone,
 never from the machine, so that a replay elsewhere counts the same days. All conversions are integer arithmetic, and
 are kept, for a network has few calendars and a day has few cut-offs.
@@ -38,11 +38,19 @@ def local_date(zone_name: str, quarter: int) -> str | None:
 
 
 @lru_cache(maxsize=4_096)
+def local_weekday(zone_name: str, quarter: int) -> int:
+    """The local ISO weekday in this quarter of an hour; 1 for an unknown zone, where nothing ships anyway."""
+    there = zone(zone_name)
+    return 1 if there is None else _local(quarter * QUARTER_MS, there).isoweekday()
+
+
+@lru_cache(maxsize=4_096)
 def cutoffs(
-    zone_name: str, cutoff_minute: int, working_days: tuple[int, ...], day: int, days: Days = NO_HOLIDAYS
+    zone_name: str, cutoff: int | tuple[int, ...], working_days: tuple[int, ...], day: int, days: Days = NO_HOLIDAYS
 ) -> tuple[Cutoff, ...]:
     """The cut-offs that can follow an instant of this UTC day (instant // DAY_MS), in order.
 
+    cutoff: local minute of the day, or those of the seven ISO weekdays
     Empty for an unknown zone and for a location that never works.
     """
     there = zone(zone_name)
@@ -52,8 +60,10 @@ def cutoffs(
     first = _local(begin_at, there).toordinal() - 1
     found: list[Cutoff] = []
     for ordinal in range(first, first + LOOK_AHEAD_DAYS):
-        if _is_open(date.fromordinal(ordinal), working_days, days):
-            leaves_at = _instant(ordinal, min(max(cutoff_minute, 0), 1439), there)
+        here = date.fromordinal(ordinal)
+        if _is_open(here, working_days, days):
+            minute = cutoff if isinstance(cutoff, int) else cutoff[here.weekday()]
+            leaves_at = _instant(ordinal, min(max(minute, 0), 1439), there)
             if leaves_at >= begin_at:
                 found.append((leaves_at, ordinal))
                 if leaves_at >= end_at:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from processors.network import Network
+from processors.network import Network, promises_nothing
 from processors.routing import geo
-from processors.routing.calendars import DAY_MS, Cutoff, arrival, cutoffs
+from processors.routing.calendars import DAY_MS, QUARTER_MS, Cutoff, arrival, cutoffs, local_weekday
 from processors.routing.entitlements import may_order
 from processors.routing.facts import Offer, Offers, OrderFacts
 from processors.routing.score import weights_of
@@ -50,12 +50,13 @@ class Lane:
         "delivery_region",
         "handling",
         "handling_ms",
+        "handling_week",
         "limit_ms",
         "location",
         "location_id",
         "point",
+        "postcodes",
         "preference",
-        "prefixes",
         "region_verdict",
         "schedules",
         "tariffs",
@@ -72,24 +73,36 @@ class Lane:
         self.point = geo.point(location.latitude_e6, location.longitude_e6)
         self.preference = region.rating(location.location_id, rules.channel_preferences.get(facts.channel, ()))
         self.region_verdict = region.fence(location.country, location.ships_to, country=facts.country, rules=rules)
+        if promises_nothing(location):
+            self.region_verdict = Verdict.MARKETPLACE_STOCK
         if location.retired:
             self.region_verdict = Verdict.RETIRED
         self.tariffs, self.account_verdict = _tariffs(location, facts, network=network, rules=rules)
-        self.prefixes = location.postcode_prefixes
+        self.postcodes = region.postcodes(location, country=facts.country, rules=rules)
         self.capability_verdict = capability.fence_service(facts.service_type, location.services)
         self.capabilities = frozenset(location.capabilities)
         self.handling = (
             cost.converted(location.handling_cost_minor, known_e6),
             cost.converted(location.unit_cost_minor, known_e6),
         )
-        self.handling_ms = min(max(location.handling_ms, 0), LONGEST_HANDLING_MS)
+        self.handling_ms = _bounded(location.handling_ms)
+        week = location.weekday_handling_ms
+        self.handling_week = tuple(map(_bounded, week)) if len(week) == len(EVERY_DAY) else None
         self.cost_verdict = Verdict.CURRENCY_UNKNOWN if rate_e6 is None else OK
         self.limit_ms = _limit_ms(network, location)
-        self.calendar = (location.timezone, location.cutoff_minute, location.working_days)
+        by_weekday = len(location.weekday_cutoffs) == len(EVERY_DAY)
+        cutoff = location.weekday_cutoffs if by_weekday else location.cutoff_minute
+        self.calendar = (location.timezone, cutoff, location.working_days)
         self.days = (location.holiday_region, location.closed_dates, location.open_dates)
         self.delivery = (rules.delivery_weekdays or EVERY_DAY, rules.delivery_by_minute)
         self.delivery_region = "" if rules.delivery_on_holidays else facts.country
         self.schedules: dict[int, tuple[Schedule, ...]] = {}
+
+    def ready_at(self, now_at: int) -> int:
+        """When goods that are assigned now are ready."""
+        if self.handling_week is None:
+            return now_at + self.handling_ms
+        return now_at + self.handling_week[local_weekday(self.location.timezone, now_at // QUARTER_MS) - 1]
 
     def schedule(self, ready_at: int) -> Schedule | Verdict:
         """The first cut-off that goods ready at this instant reach, with its arrivals; else why there is none."""
@@ -105,9 +118,9 @@ class Lane:
     def _schedules(self, day: int) -> tuple[Schedule, ...]:
         if len(self.schedules) >= 8:
             self.schedules.clear()
-        zone_name, cutoff_minute, working_days = self.calendar
+        zone_name, minute, working_days = self.calendar
         made: list[Schedule] = []
-        for cutoff in cutoffs(zone_name, cutoff_minute, working_days, day, self.days):
+        for cutoff in cutoffs(zone_name, minute, working_days, day, self.days):
             arrivals = tuple([(self._arrival(cutoff, tariff), tariff) for tariff in self.tariffs])
             instants = [arrival[0] for arrival in arrivals] or [cutoff[0]]
             made.append((cutoff[0], min(instants), max(instants), arrivals))
@@ -166,6 +179,10 @@ class Candidate(msgspec.Struct, frozen=True):
     departs_at: int
     in_time: Arrivals
     """The accounts that keep the promise."""
+
+
+def _bounded(handling_ms: int) -> int:
+    return min(max(handling_ms, 0), LONGEST_HANDLING_MS)
 
 
 def currency_of(network: Network, facts: OrderFacts) -> str:

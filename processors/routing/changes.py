@@ -13,10 +13,12 @@ import msgspec
 
 from processors.money import show as money
 from processors.network import MAPS, Network, RuleSet
+from processors.postcodes import areas_of, touches
 from processors.routing.calendars import QUARTER_MS, local_date
 from processors.routing.facts import Known, Offer, Offers, OrderFacts, Shortlist
 from processors.routing.geo import distance_m, point, turn_e6
 from processors.routing.steps import capacity
+from processors.rules import Rules, zones_of
 from schemas.records.network import LocationDefined
 from schemas.records.operations import FeedStatusChanged, LocationLoadChanged
 
@@ -160,7 +162,8 @@ def _distance(change: Change, inputs: Inputs) -> Inputs:
 
 def _handling(change: Change, inputs: Inputs) -> Inputs:
     location = inputs.network.locations[change.location_id]
-    return _moved(inputs, location, handling_ms=location.handling_ms - change.amount)
+    week = tuple([each - change.amount for each in location.weekday_handling_ms])
+    return _moved(inputs, location, handling_ms=location.handling_ms - change.amount, weekday_handling_ms=week)
 
 
 def _promise(change: Change, inputs: Inputs) -> Inputs:
@@ -184,14 +187,27 @@ def _country(change: Change, inputs: Inputs) -> Inputs:
     if pair not in rule_set.rules.forbidden_countries:
         return inputs
     forbidden = tuple([known for known in rule_set.rules.forbidden_countries if known != pair])
-    rules = msgspec.structs.replace(rule_set.rules, forbidden_countries=forbidden)
-    changed = {**inputs.network.rule_sets, rule_set.rule_set_id: RuleSet(rule_set.rule_set_id, rule_set.version, rules)}
-    return _replace(inputs, network=_network(inputs.network, rule_sets=changed))
+    return _ruled(inputs, msgspec.structs.replace(rule_set.rules, forbidden_countries=forbidden))
 
 
 def _postcode(change: Change, inputs: Inputs) -> Inputs:
-    location = inputs.network.locations[change.location_id]
-    return _moved(inputs, location, postcode_prefixes=(*location.postcode_prefixes, change.detail))
+    """The location serves the area, and of this merchant's rules none forbids it any more."""
+    location, area = inputs.network.locations[change.location_id], change.detail
+    zone = f"{inputs.facts.country}:{area}"
+    served = (*location.served_zones, zone) if areas_of(location.served_zones, zone[:2]) else location.served_zones
+    prefixes = (*location.postcode_prefixes, area) if location.postcode_prefixes else ()
+    refused = _elsewhere(location.refused_zones, zone)
+    ships_to = tuple(dict.fromkeys((*location.ships_to, zone[:2])))
+    inputs = _moved(
+        inputs, location, served_zones=served, postcode_prefixes=prefixes, refused_zones=refused, ships_to=ships_to
+    )
+    rules = inputs.network.rules_of(inputs.facts.merchant_id).rules
+    forbidden = [
+        (country, left)
+        for country, name in rules.forbidden_zones
+        for left in _elsewhere(zones_of(rules, name), zone if country == location.country else "")
+    ]
+    return _ruled(inputs, msgspec.structs.replace(rules, forbidden_zones=tuple(forbidden)))
 
 
 def _account(change: Change, inputs: Inputs) -> Inputs:
@@ -257,6 +273,18 @@ def _offered(inputs: Inputs, location_id: str) -> dict[str, Offer]:
 def _moved(inputs: Inputs, location: LocationDefined, **fields: Any) -> Inputs:
     changed = {**inputs.network.locations, location.location_id: msgspec.structs.replace(location, **fields)}
     return _replace(inputs, network=_network(inputs.network, locations=changed))
+
+
+def _ruled(inputs: Inputs, rules: Rules) -> Inputs:
+    """Under other rules of the merchant."""
+    rule_set = inputs.network.rules_of(inputs.facts.merchant_id)
+    changed = {**inputs.network.rule_sets, rule_set.rule_set_id: RuleSet(rule_set.rule_set_id, rule_set.version, rules)}
+    return _replace(inputs, network=_network(inputs.network, rule_sets=changed))
+
+
+def _elsewhere(zones: tuple[str, ...], zone: str) -> tuple[str, ...]:
+    """Those of the zones that this one does not touch."""
+    return tuple([one for one in zones if one[:2] != zone[:2] or not touches(zone[3:], (one[3:],))])
 
 
 def _network(network: Network, **maps: Any) -> Network:

@@ -53,6 +53,7 @@ MENDS: Final = {
     Verdict.COUNTRY_NOT_SERVED: Kind.COUNTRY,
     Verdict.COUNTRY_FORBIDDEN: Kind.COUNTRY,
     Verdict.POSTCODE_NOT_SERVED: Kind.POSTCODE,
+    Verdict.POSTCODE_FORBIDDEN: Kind.POSTCODE,
     Verdict.TOO_LATE: Kind.PROMISE,
     **dict.fromkeys(_ACCOUNT_VERDICTS, Kind.ACCOUNT),
     Verdict.SERVICE_TYPE_MISSING: Kind.SERVICE_TYPE,
@@ -180,7 +181,8 @@ def _options(inputs: Inputs, location_id: str, standing: _Standing) -> Iterator[
     span_m = rules.distance_worst_m - rules.distance_best_m
     yield _option(Kind.DISTANCE, location, distance_of(inputs, location), unit="m", scale=span_m)
     span_ms = rules.slack_best_ms - rules.slack_worst_ms
-    yield _option(Kind.HANDLING, location, max(location.handling_ms, 0), unit="ms", scale=span_ms)
+    longest_ms = max(location.handling_ms, *location.weekday_handling_ms, 0)
+    yield _option(Kind.HANDLING, location, longest_ms, unit="ms", scale=span_ms)
     if standing.cost_minor is not None:
         into = currency_of(inputs.network, inputs.facts)
         rate_e6 = exchange_rate_e6(location.currency, into, rates_e6=rules.exchange_rates_e6) or MILLION

@@ -45,6 +45,8 @@ class OrderFacts(msgspec.Struct, frozen=True, array_like=True):
     """The highest tier of locations allowed: fallback raises it."""
     shipments_used: int = 0
     """Shipments of kept parts, which count against max_shipments."""
+    carrier_preference: str = ""
+    """The carrier the customer asked for; empty when any will do."""
 
 
 class Offer(msgspec.Struct, frozen=True):

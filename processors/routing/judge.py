@@ -128,10 +128,13 @@ def judge(lane: Lane | None, row: Row, *, wanted: Wanted, known: Known) -> Row:
 
 def _shipped(lane: Lane, row: Row, *, wanted: Wanted) -> tuple[int, carrier.Arrivals] | None:
     """Steps 2 to 5: the cut-off reached, and the accounts that keep the promise."""
-    if verdict := lane.region_verdict or region.fence_postcode(lane.prefixes, wanted.postcode_area):
+    verdict = lane.region_verdict
+    if not verdict and lane.postcodes is not None:
+        verdict = region.fence_postcode(lane.postcodes, wanted.postcode_area)
+    if verdict:
         row.stop(2, verdict)
         return None
-    schedule = lane.schedule(wanted.now_at + lane.handling_ms)
+    schedule = lane.schedule(lane.ready_at(wanted.now_at))
     if isinstance(schedule, Verdict):
         row.stop(3, schedule)
         return None

@@ -20,6 +20,8 @@ from processors.rules import Rules
 LEFT_BY_CHOICE: Final = (Verdict.TIER, Verdict.EXCLUDED)
 """Left out although they could serve: of several reasons these say most about what to do next."""
 
+NEVER_ASKED: Final = (Verdict.RETIRED, Verdict.MARKETPLACE_STOCK)
+
 Near = tuple[int, str, int]
 """(distance, location_id, tier) of a location that passed every fence."""
 
@@ -55,8 +57,8 @@ def reason_of(left_out: tuple[tuple[str, str], ...]) -> Verdict:
 
 def _asked(lane: Lane, facts: OrderFacts) -> Verdict:
     """Whether the location may be asked at all."""
-    if lane.region_verdict is Verdict.RETIRED:
-        return Verdict.RETIRED
+    if lane.region_verdict in NEVER_ASKED:
+        return lane.region_verdict
     if facts.fixed_location_id is not None and facts.fixed_location_id != lane.location_id:
         return Verdict.NOT_THE_FIXED_LOCATION
     return Verdict.EXCLUDED if facts.excluded and lane.location_id in facts.excluded else OK
@@ -65,8 +67,8 @@ def _asked(lane: Lane, facts: OrderFacts) -> Verdict:
 def _fence(lane: Lane, facts: OrderFacts, *, needs: tuple[str, ...] | Verdict) -> Verdict:
     """What steps 2, 4 and 5 say."""
     verdict = lane.region_verdict
-    if not verdict and lane.prefixes:
-        verdict = region.fence_postcode(lane.prefixes, facts.postcode_area)
+    if not verdict and lane.postcodes is not None:
+        verdict = region.fence_postcode(lane.postcodes, facts.postcode_area)
     verdict = verdict or lane.account_verdict or lane.capability_verdict
     return capability.fence(needs, lane.capabilities) if not verdict and needs != () else verdict
 

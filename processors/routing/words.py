@@ -38,11 +38,13 @@ class Verdict(IntEnum):
     TIER = 4
     LIMIT = 5
     UNKNOWN_LOCATION = 6
+    MARKETPLACE_STOCK = 7
     NO_STOCK = 10
     INCOMPLETE_STOCK = 11
     COUNTRY_NOT_SERVED = 20
     COUNTRY_FORBIDDEN = 21
     POSTCODE_NOT_SERVED = 22
+    POSTCODE_FORBIDDEN = 23
     TOO_LATE = 30
     NEVER_SHIPS = 31
     UNKNOWN_TIMEZONE = 32
@@ -100,11 +102,13 @@ WORDS: Final = {
     Verdict.TIER: "its tier is tried only as fallback",
     Verdict.LIMIT: "nearer locations filled the shortlist",
     Verdict.UNKNOWN_LOCATION: "the reference data does not know the location",
+    Verdict.MARKETPLACE_STOCK: "it is a marketplace's own warehouse, which ships only what the marketplace sells",
     Verdict.NO_STOCK: "nothing of the order is available to promise",
     Verdict.INCOMPLETE_STOCK: "it cannot ship everything, and the order may not be split",
     Verdict.COUNTRY_NOT_SERVED: "it does not ship to the destination country",
     Verdict.COUNTRY_FORBIDDEN: "a rule forbids serving the destination country from its country",
     Verdict.POSTCODE_NOT_SERVED: "it does not ship to the destination's postcode zone",
+    Verdict.POSTCODE_FORBIDDEN: "a rule forbids serving the destination's postcode zone from its country",
     Verdict.TOO_LATE: "handling, cut-off and transit end after the promised date",
     Verdict.NEVER_SHIPS: "it has no working day on which it could ship",
     Verdict.UNKNOWN_TIMEZONE: "its time zone is unknown",

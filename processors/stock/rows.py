@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from processors.network import promises_nothing
 from processors.step import Context, Table, prefixes
 from schemas.records.reservations import ItemState
 from schemas.records.routing import RoutingPlan
@@ -218,15 +219,13 @@ def reservation_key(order_id: str, attempt: int, variant_id: str) -> str:
     return f"{order_id}|{attempt}|{variant_id}"
 
 
-def safety_stock(location_id: str, ctx: Context) -> int:
-    """Units of each variant that this location never promises."""
-    location = ctx.network.locations.get(location_id)
-    return 0 if location is None else max(0, location.safety_stock)
-
-
 def promisable(item: Item, ctx: Context) -> int:
     """Available to promise; below 0 when more is promised, held or kept back than lies there."""
-    return item.on_hand - item.reserved - item.held - safety_stock(item.location_id, ctx)
+    free = item.on_hand - item.reserved - item.held
+    location = ctx.network.locations.get(item.location_id)
+    if location is not None and promises_nothing(location):
+        return min(free, 0)
+    return free - (0 if location is None else max(0, location.safety_stock))
 
 
 def short(item: Item) -> int:

@@ -5,7 +5,7 @@ record with the same id replaces the earlier one; `retired` marks an entity that
 qualified by their tenant (`acme|loc_berlin`), so that every key on every topic starts with its tenant.
 """
 
-from schemas.records.base import Int32, Record
+from schemas.records.base import Int32, Part, Record
 
 
 class MerchantDefined(Record):
@@ -78,6 +78,12 @@ class LocationDefined(Record):
     open_dates: local days on which it ships whatever its calendar says, ISO 8601
     erp_allocation: whether its ERP confirms what was accepted before it is shipped
     erp_invoicing: whether its ERP invoices what was shipped before it is completed
+    weekday_cutoffs: when not empty, the cut-off of each ISO weekday from Monday on, instead of `cutoff_minute`
+    weekday_handling_ms: when not empty, the handling time of what is assigned on each ISO weekday from Monday on
+    served_zones: of a country that one of these names, only these postcode zones are served (DE:10)
+    refused_zones: postcode zones that are not served
+    marketplace: whose own warehouse it is (amazon); its stock is then shown, and promised to no order; empty: nobody's
+    multi_channel: true when that warehouse ships the network's orders too, and so is a location like any other
     """
 
     location_id: str
@@ -109,6 +115,12 @@ class LocationDefined(Record):
     open_dates: tuple[str, ...] = ()
     erp_allocation: bool = False
     erp_invoicing: bool = False
+    weekday_cutoffs: tuple[Int32, ...] = ()
+    weekday_handling_ms: tuple[int, ...] = ()
+    served_zones: tuple[str, ...] = ()
+    refused_zones: tuple[str, ...] = ()
+    marketplace: str = ""
+    multi_channel: bool = False
 
 
 class FeedDefined(Record):
@@ -146,6 +158,9 @@ class VariantDefined(Record):
     retired: true once it is no longer sold
     names: what else it is called: the manufacturer's number, article numbers; an unknown SKU is compared with them
     category_id: tenant-qualified category that grants may name; empty when it has none
+    length_mm: longest side of one packed unit; 0 when nobody measured it
+    width_mm: its second side
+    height_mm: its third side
     """
 
     variant_id: str
@@ -159,6 +174,9 @@ class VariantDefined(Record):
     retired: bool = False
     names: tuple[str, ...] = ()
     category_id: str = ""
+    length_mm: Int32 = 0
+    width_mm: Int32 = 0
+    height_mm: Int32 = 0
 
 
 class SupplierDefined(Record):
@@ -194,6 +212,32 @@ class EntitlementGranted(Record):
     retired: bool = False
 
 
+class WeightBand(Part):
+    """One line of a carrier's price list.
+
+    up_to_g: the heaviest parcel of the band
+    cost_minor: what such a parcel costs
+    """
+
+    up_to_g: Int32
+    cost_minor: int
+
+
+class ZoneRate(Part):
+    """What an account asks for parcels into one zone.
+
+    zone: a country (DE) or a postcode zone of it (DE:18); of several that hold a destination the narrowest counts
+    transit_days: days from handover to delivery
+    base_cost_minor: cost of a parcel, where there are no bands
+    bands: prices by weight, lightest first, instead of base and kilograms; nothing heavier than the last is carried
+    """
+
+    zone: str
+    transit_days: Int32
+    base_cost_minor: int = 0
+    bands: tuple[WeightBand, ...] = ()
+
+
 class CarrierAccountDefined(Record):
     """A contract under which parcels travel.
 
@@ -211,6 +255,12 @@ class CarrierAccountDefined(Record):
     daily_slots: parcels it takes per day
     retired: true once nothing ships on it
     outage: true while its carrier cannot be reached: labels go to the next account
+    zone_rates: rates by zone, which count before those of `countries`
+    volumetric_divisor: cubic millimetres that are billed as a gram (5000), where that is more than it weighs; 0: none
+    max_weight_g: heaviest parcel; a heavier shipment goes as several, a heavier unit not at all; 0: no limit
+    max_length_mm: longest side of a unit that it carries; 0: no limit
+    oversize_length_mm: longest side of a unit from which on each parcel costs `oversize_minor` more; 0: none
+    oversize_minor: the surcharge
     """
 
     account_id: str
@@ -227,6 +277,12 @@ class CarrierAccountDefined(Record):
     daily_slots: Int32
     retired: bool = False
     outage: bool = False
+    zone_rates: tuple[ZoneRate, ...] = ()
+    volumetric_divisor: Int32 = 0
+    max_weight_g: Int32 = 0
+    max_length_mm: Int32 = 0
+    oversize_length_mm: Int32 = 0
+    oversize_minor: int = 0
 
 
 class RuleSetPublished(Record):

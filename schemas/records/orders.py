@@ -36,7 +36,7 @@ class OrderPlaced(Record):
     currency: ISO 4217 code of all amounts
     total_minor: what the customer pays
     country: destination, ISO 3166-1 alpha-2
-    postcode_area: leading characters of the destination's postal code
+    postcode_area: leading characters of the destination's postal code, the more the finer the zones it can be told from
     latitude_e6: destination latitude in millionths of a degree, rounded to about a kilometre
     longitude_e6: destination longitude, likewise
     service: standard or express
@@ -49,6 +49,7 @@ class OrderPlaced(Record):
     marketplace_reference: the channel's own order number, which settlements will name
     recipient_ref: opaque reference to the recipient in the merchant's vault
     occurred_at: when the sender says it was placed
+    carrier_preference: carrier the customer asked for (dhl_parcel_de, ups, gls); empty: none
     """
 
     order_id: str
@@ -71,6 +72,7 @@ class OrderPlaced(Record):
     marketplace_reference: str | None
     recipient_ref: str
     occurred_at: int
+    carrier_preference: str = ""
 
 
 class OrderCancelled(Record):

@@ -81,6 +81,25 @@ def test_a_document_states_only_what_differs():
             "allowed_countries",
             "BE to NL is in forbidden_countries too",
         ),
+        ({"zones": {"Isles": ["DE:18"]}}, "zones.Isles", "regex"),
+        ({"zones": {"isles": ["DE:18", "DE-25"]}}, "zones.isles[1]", "zone 'DE-25' is neither a country nor"),
+        ({"allowed_zones": [["BE", "limburg"]]}, "allowed_zones[0][1]", "nor the name of one in `zones`"),
+        ({"forbidden_zones": [["ZZ", "NL:6"]]}, "forbidden_zones[0][0]", "country 'ZZ'"),
+        ({"forbidden_zones": [["BE", "ZZ:6"]]}, "forbidden_zones[0][1]", "country 'ZZ' of zone"),
+        (
+            {"allowed_zones": [["BE", "NL:1"], ["BE", "NL:60"]], "forbidden_zones": [["DE", "NL:1"], ["BE", "NL:6"]]},
+            "allowed_zones[1]",
+            "BE to NL:60 lies in NL:6, which is forbidden from there: keep one",
+        ),
+        (
+            {
+                "zones": {"south": ["NL:5", "NL:6"]},
+                "allowed_zones": [["BE", "south"]],
+                "forbidden_countries": [["BE", "NL"]],
+            },
+            "allowed_zones[0]",
+            "BE to NL:5 lies in NL, which is forbidden from there",
+        ),
         ({"forbidden_countries": [["DE", "AT"], ["ZZ", "DE"]]}, "forbidden_countries[1][0]", "'ZZ' is none of ISO"),
     ],
 )
@@ -89,6 +108,11 @@ def test_refused_with_its_path(document, path, detail):
         rules_from(document)
     assert refused.value.path == path
     assert detail in refused.value.detail
+
+
+def test_a_forbidden_part_of_an_allowed_zone_is_an_exception():
+    document = {"allowed_zones": [["BE", "NL:6"]], "forbidden_zones": [["BE", "NL:60"]]}
+    assert rules_from(document).forbidden_zones == (("BE", "NL:60"),)
 
 
 def test_rules_survive_the_log():

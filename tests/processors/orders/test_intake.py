@@ -1,14 +1,17 @@
 """What enters the network: the checks, one line each; repeats, contradictions, and what came before its order."""
 
+import hashlib
+
 import msgspec
 import pytest
 
+from processors.orders.intake import DIGEST_BYTES, digest_of
 from processors.orders.rows import Phase
 from processors.reasons import Reason
 from schemas.records.assignments import AssignmentDeclined, AssignmentExpired
 from schemas.records.finance import ReferenceLinked
 from schemas.records.operations import ReviewItem
-from schemas.records.orders import OrderCancelled, OrderClosed
+from schemas.records.orders import OrderCancelled, OrderClosed, OrderPlaced
 from schemas.records.reservations import RouteStock
 from schemas.records.routing import OrderParked, RoutingDecision
 from schemas.records.shipments import Tracked
@@ -97,6 +100,7 @@ def test_its_own_and_its_marketplace_number_lead_to_the_order_at_once():
     [
         (order(), None),
         (order(total_minor=1), Reason.ORDER_DIFFERS),
+        (order(carrier_preference="ups"), Reason.ORDER_DIFFERS),
         (order(line(1, quantity=2)), Reason.ORDER_DIFFERS),
         (order(line(1, quantity=0)), Reason.NEGATIVE_QUANTITY),  # wrong in itself: said first
     ],
@@ -206,6 +210,13 @@ def test_who_may_speak_of_an_order(event, known, signer, key, reason):
     if known:
         desk.send("orders", ORDER, order())
     assert desk.send("orders", key, event, signer) is reason
+
+
+def test_an_order_that_was_placed_before_there_were_carrier_preferences_is_known_again():
+    names = [name for name in OrderPlaced.__struct_fields__ if name != "carrier_preference"]
+    before = msgspec.defstruct("OrderPlaced", names)(*[getattr(order(), name) for name in names])
+    digest = hashlib.sha1(msgspec.msgpack.encode(before), usedforsecurity=False).digest()[:DIGEST_BYTES]
+    assert digest_of(order()) == digest != digest_of(order(carrier_preference="ups"))
 
 
 def test_a_finished_order_is_kept_for_400_days():

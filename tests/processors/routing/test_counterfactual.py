@@ -110,6 +110,15 @@ def test_a_late_location_may_have_a_later_promise_or_less_handling():
     assert [one.words for one in flip.changes] == ["1 h less handling time", "promised 1 d later"]
 
 
+def test_less_handling_is_less_on_every_weekday():
+    week = (0, 0, 0, 5 * HOUR, 0, 0, 0)  # it is Thursday
+    flip, changes = told(
+        inputs({"b": {"weekday_handling_ms": week}}, stock(a={"b": 5}), order={"promised_at": NOW + DAY + 8 * HOUR})
+    )
+    assert flip.verdict == "too_late"
+    assert changes == {("handling", ""): HOUR, ("promise", ""): DAY}
+
+
 def test_the_ceiling_may_be_raised_or_the_location_cheaper():
     flip, changes = told(inputs({"b": {}}, stock(a={"b": 5}), order={"cost_ceiling_minor": 10_000}))
     assert changes == {("cost", ""): 620, ("ceiling", ""): 620}
@@ -125,6 +134,18 @@ def test_the_ceiling_may_be_raised_or_the_location_cheaper():
         ("country_not_served", "may ship to NL", {"order": {"country": "NL"}}),
         ("country_forbidden", "may ship to DE", {"rules": {"forbidden_countries": (("DE", "DE"),)}}),
         ("postcode_not_served", "may ship to postcode area 10", {"b": {"postcode_prefixes": ("2",)}}),
+        ("postcode_not_served", "may ship to postcode area 10", {"b": {"served_zones": ("DE:2",)}}),
+        ("postcode_not_served", "may ship to postcode area 10", {"b": {"refused_zones": ("DE:1", "DE:2", "AT")}}),
+        (
+            "postcode_not_served",
+            "may ship to postcode area 10",
+            {"b": {"ships_to": ()}, "rules": {"allowed_zones": (("DE", "DE:2"),)}},
+        ),
+        (
+            "postcode_forbidden",
+            "may ship to postcode area 10",
+            {"rules": {"zones": {"isles": ("DE:2", "DE:10")}, "forbidden_zones": (("DE", "isles"), ("AT", "DE:10"))}},
+        ),
         ("no_account", "may use the carrier account acme|dhl", {"b": {"carrier_account_ids": ()}}),
         ("service_type_missing", "offers ship_from_warehouse", {"b": {"services": ()}}),
         ("capability_missing", "has hazmat", {"variants": (change(VARIANT, needs=("hazmat",)),)}),
@@ -156,6 +177,10 @@ def test_one_carrier_account_is_named_of_several_that_would_do():
         ),
         ({"b": {"timezone": "Mars/Olympus"}}, ("its time zone is unknown",)),
         ({"b": {"working_days": ()}}, ("it has no working day on which it could ship",)),
+        (
+            {"b": {"marketplace": "amazon"}},
+            ("it is a marketplace's own warehouse, which ships only what the marketplace sells",),
+        ),
         ({"variants": ()}, ("the reference data does not know a variant of the order",)),
         ({"order": {"shipments_used": 3}}, ("not part of the best plan",)),
     ],
@@ -249,6 +274,10 @@ place = st.fixed_dictionaries(
         "currency": st.sampled_from(["EUR", "CHF", "USD"]),
         "ships_to": st.sampled_from([("DE",), ("NL",)]),
         "postcode_prefixes": st.sampled_from([(), ("2",)]),
+        "served_zones": st.sampled_from([(), ("DE:2",), ("DE:1",)]),
+        "refused_zones": st.sampled_from([(), ("DE:10", "DE:4")]),
+        "weekday_handling_ms": st.sampled_from([(), (0, 0, 0, 5 * HOUR, 0, 0, 0)]),
+        "marketplace": st.sampled_from(["", "", "", "amazon"]),
         "services": st.sampled_from([("ship_from_warehouse",), ()]),
         "capabilities": st.sampled_from([(), ("hazmat",)]),
         "timezone": st.sampled_from(["Europe/Berlin", "Nowhere"]),
@@ -282,6 +311,7 @@ def evaluations(draw):
         "splitting_allowed": draw(st.booleans()),
         "exchange_rates_e6": {"CHF": 1_050_000},
         "max_distance_m": draw(st.sampled_from([None, 200_000])),
+        "forbidden_zones": draw(st.sampled_from([(), (("DE", "DE:10"),)])),
     }
     order = {
         "lines": lines(("a", draw(st.integers(1, 5))), ("b", draw(st.integers(0, 3)))),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.holidays import public_holidays
-from processors.routing.calendars import DAY_MS, QUARTER_MS, arrival, cutoffs, local_date
+from processors.routing.calendars import DAY_MS, QUARTER_MS, arrival, cutoffs, local_date, local_weekday
 from processors.routing.geo import distance_m, point
 from processors.zones import known_countries, known_zones, zone
 
@@ -78,6 +78,65 @@ def test_cutoffs(cutoff_minute, working_days, day, first):
     found = cutoffs("Europe/Berlin", cutoff_minute, working_days, at(day) // DAY_MS)
     assert found[0][0] == at(first)
     assert found[-1][0] >= at(day) + DAY_MS  # one of them follows every instant of the day
+
+
+BY_WEEKDAY = (600, 660, 720, 780, 840, 150, 0)
+"""10:00 on Mondays, an hour later each day until Friday, 02:30 on Saturdays, midnight on Sundays."""
+ALL_DAYS = (1, 2, 3, 4, 5, 6, 7)
+
+
+@pytest.mark.parametrize(
+    ("zone_name", "working_days", "day", "first"),
+    [
+        ("Europe/Berlin", ALL_DAYS, "2026-08-31", "2026-08-31T08:00:00"),  # Monday
+        ("Europe/Berlin", ALL_DAYS, "2026-09-03", "2026-09-03T11:00:00"),  # Thursday
+        ("Europe/Berlin", (5,), "2026-09-03", "2026-09-04T12:00:00"),
+        ("Europe/Berlin", (1,), "2026-10-24", "2026-10-26T09:00:00"),  # the clocks went back on Sunday
+        ("Europe/Berlin", (6,), "2026-03-28", "2026-03-28T01:30:00"),  # the day before they go forward
+        (
+            "Asia/Beirut",
+            (7,),
+            "2026-03-29",
+            "2026-04-04T21:00:00",
+        ),  # the day whose midnight is left out is over already
+        ("Pacific/Kiritimati", (1,), "2026-09-06", "2026-09-06T20:00:00"),  # Monday there, Sunday in UTC
+        ("America/Los_Angeles", (7,), "2026-09-07", "2026-09-13T07:00:00"),  # Sunday's midnight is at 07:00 UTC
+        ("Australia/Lord_Howe", (1,), "2026-10-04", "2026-10-04T23:00:00"),  # half an hour of summer time
+    ],
+)
+def test_each_weekday_may_have_its_own_cutoff(zone_name, working_days, day, first):
+    assert cutoffs(zone_name, BY_WEEKDAY, working_days, at(day) // DAY_MS)[0][0] == at(first)
+
+
+def test_a_cutoff_that_the_clocks_leave_out_is_the_instant_they_skip_to():
+    sunday = cutoffs("Europe/Berlin", 2 * 60 + 30, (7,), at("2026-03-29") // DAY_MS)
+    assert sunday[0][0] == at("2026-03-29T01:30:00")  # 02:30 does not exist: 03:30
+
+
+@given(
+    st.sampled_from(["Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia", "America/St_Johns"]),
+    st.integers(15_000, 25_000),
+    st.lists(st.integers(240, 1_439), min_size=7, max_size=7).map(tuple),
+)
+def test_every_cutoff_is_at_the_minute_of_its_own_weekday(zone_name, day, minutes):
+    found = cutoffs(zone_name, minutes, ALL_DAYS, day)
+    assert [leaves_at for leaves_at, _ in found] == sorted(leaves_at for leaves_at, _ in found)
+    for leaves_at, here in found:
+        there = datetime.fromtimestamp(leaves_at // 1_000, zone(zone_name))
+        assert (there.toordinal(), there.hour * 60 + there.minute) == (here, minutes[there.weekday()])
+
+
+@pytest.mark.parametrize(
+    ("zone_name", "instant", "weekday"),
+    [
+        ("Europe/Berlin", "2026-09-03T21:59:59", 4),
+        ("Europe/Berlin", "2026-09-03T22:00:00", 5),
+        ("Pacific/Kiritimati", "2026-09-06T10:00:00", 1),
+        ("Mars/Olympus", "2026-09-03T12:00:00", 1),
+    ],
+)
+def test_local_weekday(zone_name, instant, weekday):
+    assert local_weekday(zone_name, at(instant) // QUARTER_MS) == weekday
 
 
 @pytest.mark.parametrize(("zone_name", "working_days"), [("Nowhere", WEEK), ("Europe/Berlin", ()), ("UTC", (9,))])

@@ -20,7 +20,7 @@ from processors.routing.words import OK, STEPS, WORD, WORDS, Verdict
 from processors.rules import Rules
 from schemas.records.network import MerchantDefined
 from schemas.records.operations import LocationLoadChanged
-from tests.processors.routing.world import ACCOUNT, FACTS, HOUR, NOW, change, offer
+from tests.processors.routing.world import ACCOUNT, FACTS, HOUR, LOCATION, NOW, change, offer
 
 V = Verdict
 
@@ -79,16 +79,63 @@ def test_region_fence(from_country, ships_to, country, rules, verdict):
 
 
 @pytest.mark.parametrize(
-    ("prefixes", "area", "verdict"),
+    ("place", "rules", "area", "verdict"),
     [
-        ((), "10", OK),
-        (("1", "20"), "10", OK),
-        (("20",), "10", V.POSTCODE_NOT_SERVED),
-        (("101",), "10", V.POSTCODE_NOT_SERVED),
+        ({"postcode_prefixes": ("1", "20")}, {}, "10", OK),
+        ({"postcode_prefixes": ("20",)}, {}, "10", V.POSTCODE_NOT_SERVED),
+        ({"postcode_prefixes": ("101",)}, {}, "10", V.POSTCODE_NOT_SERVED),  # who tells two digits may miss the third
+        ({"served_zones": ("DE:1", "AT:80")}, {}, "10", OK),
+        ({"served_zones": ("DE:1", "AT:80")}, {}, "80", V.POSTCODE_NOT_SERVED),
+        ({"served_zones": ("DE",)}, {}, "", OK),
+        ({"served_zones": ("DE:1",)}, {}, "", V.POSTCODE_NOT_SERVED),
+        ({"refused_zones": ("DE:18",)}, {}, "10", OK),
+        ({"refused_zones": ("DE:18",)}, {}, "185", V.POSTCODE_NOT_SERVED),
+        ({"refused_zones": ("DE:18",)}, {}, "1", V.POSTCODE_NOT_SERVED),  # it may go there
+        ({"served_zones": ("DE:1",), "refused_zones": ("DE:18",)}, {}, "18", V.POSTCODE_NOT_SERVED),
+        ({}, {"forbidden_zones": (("DE", "DE:18"), ("AT", "DE:10"))}, "10", OK),
+        ({}, {"forbidden_zones": (("DE", "DE:18"),)}, "18", V.POSTCODE_FORBIDDEN),
+        (
+            {},
+            {"forbidden_zones": (("DE", "isles"),), "zones": {"isles": ("DE:18", "DE:25")}},
+            "25",
+            V.POSTCODE_FORBIDDEN,
+        ),
+        ({"ships_to": ()}, {"allowed_zones": (("DE", "DE:1"),)}, "10", OK),
+        ({"ships_to": ()}, {"allowed_zones": (("DE", "DE:1"),)}, "20", V.POSTCODE_NOT_SERVED),
+        (
+            {"ships_to": ()},
+            {"allowed_zones": (("DE", "DE:1"),), "forbidden_zones": (("DE", "DE:18"),)},
+            "18",
+            V.POSTCODE_FORBIDDEN,
+        ),
+        (
+            {"ships_to": (), "refused_zones": ("DE:10",)},
+            {"allowed_zones": (("DE", "DE:1"),)},
+            "10",
+            V.POSTCODE_NOT_SERVED,
+        ),
     ],
 )
-def test_postcode_fence(prefixes, area, verdict):
-    assert region.fence_postcode(prefixes, area) is verdict
+def test_postcode_fence(place, rules, area, verdict):
+    place = change(LOCATION, **place)
+    rules = Rules(**rules)
+    assert region.fence(place.country, place.ships_to, country="DE", rules=rules) is OK
+    limits = region.postcodes(place, country="DE", rules=rules)
+    assert limits is not None
+    assert region.fence_postcode(limits, area) is verdict
+
+
+@pytest.mark.parametrize(
+    ("place", "rules"), [({}, {}), ({"served_zones": ("AT:1",)}, {"forbidden_zones": (("DE", "AT"),)})]
+)
+def test_where_no_zone_speaks_of_the_country_nothing_is_asked(place, rules):
+    assert region.postcodes(change(LOCATION, **place), country="DE", rules=Rules(**rules)) is None
+
+
+def test_a_country_of_which_no_zone_is_allowed_is_not_served():
+    rules = Rules(allowed_zones=(("DE", "AT:1"), ("BE", "NL:6")))
+    assert region.fence("BE", ("BE",), country="NL", rules=rules) is OK
+    assert region.fence("BE", ("BE",), country="AT", rules=rules) is V.COUNTRY_NOT_SERVED
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from processors.routing.facts import Demand, Offer, OrderFacts, Outcome, Shortli
 from processors.stock import asking
 from schemas.records.network import CarrierAccountDefined, MerchantDefined, VariantDefined
 from schemas.records.operations import FeedStatusChanged, LocationLoadChanged
-from schemas.records.reservations import AskStock, ItemState, RouteStock
+from schemas.records.reservations import AskStock, ItemState, ReservationDenied, RouteStock
 from schemas.records.routing import PlanLine, PlanPart, RoutingPlan
 from tests.processors.stock.world import (
     HOUR,
@@ -55,6 +55,21 @@ def test_offers_are_packed_in_the_order_asked():
     (offered,) = ask(stage, asked(1, 1, SAFE, B, A))
     assert offered.location_ids == (SAFE, B, A)
     assert unpacked(offered) == [(3, T0, 1), (0, 0, 0), (3, T0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "offer", "denied"),
+    [
+        ({"marketplace": "amazon"}, (0, T0, 1), True),
+        ({"marketplace": "amazon", "multi_channel": True}, (5, T0, 1), False),
+    ],
+)
+def test_stock_in_a_marketplace_s_own_warehouse_is_neither_offered_nor_granted(fields, offer, denied):
+    stage = stocked((A, 5))
+    stage.network = network(msgspec.structs.replace(location(A), **fields))
+    assert unpacked(ask(stage, asked(1, 1, A))[0]) == [offer]
+    (answer,) = ask(stage, reserve(2, (A, 1)))
+    assert isinstance(answer, ReservationDenied) is denied
 
 
 @pytest.mark.parametrize(
