@@ -13,7 +13,7 @@ from processors.labels.resolver import resolve
 from processors.network import Network, RuleSet, fold
 from processors.routing.facts import Demand, OrderFacts
 from processors.rules import Rules
-from schemas.records.network import CarrierAccountDefined, MerchantDefined
+from schemas.records.network import CarrierAccountDefined, MerchantDefined, VariantDefined
 
 POOLS: Final = (5, 10, 40)
 COUNT: Final = 20_000
@@ -43,6 +43,7 @@ def network(accounts: int) -> Network:
     return made
 
 
+GOODS: Final = ((VariantDefined("acme|var", "Drill", None, None, 0, "EUR", 900, ()), 2),)
 FACTS: Final = OrderFacts(
     order_id="acme|shop|1",
     attempt=1,
@@ -70,7 +71,7 @@ def measure(accounts: int) -> dict[str, float]:
     took: list[float] = []
     for _ in range(COUNT):
         started = time.perf_counter()
-        resolve(FACTS, pool, weight_g=1_800, network=in_force)
+        resolve(FACTS, pool, goods=GOODS, network=in_force)
         took.append((time.perf_counter() - started) * 1e6)
     cuts = quantiles(took, n=100)
     return {"p50_us": round(cuts[49], 1), "p99_us": round(cuts[98], 1)}

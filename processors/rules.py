@@ -96,6 +96,10 @@ class Rules(msgspec.Struct, frozen=True):
     """Pairs never served although the country is; an order that does not tell its area finely enough is taken to be there."""
     channel_preferences: dict[str, tuple[str, ...]] = {}
     """By channel: preferred location_ids, the most preferred first."""
+    carrier_preference_required: bool = False
+    """Whether only the carrier that the customer asked for will do; an order that asks for none may take any."""
+    carrier_preference_minor: Count = 300
+    """Where it is not required: by how much dearer that carrier may be, in the choice of account and in the cost rating."""
     business_needs: tuple[str, ...] = ("b2b_papers",)
     """Capabilities a location must have for a business order."""
 

@@ -29,6 +29,8 @@ from schemas.records.network import (
     VariantDefined,
 )
 
+MEASURES = ("weight_g", "length_mm", "width_mm", "height_mm")
+LIMITS = ("volumetric_divisor", "max_weight_g", "max_length_mm", "oversize_length_mm", "oversize_minor")
 SEQUENCES = ("contiguous", "monotonic", "none")
 SHIPMENT_DELTAS = ("referenced", "unreferenced", "none")
 
@@ -55,8 +57,8 @@ def _problems(record: Record) -> Iterator[str]:
             yield from _named(f"feed {record.feed_id}", _feed(record))
         case VariantDefined():
             cost = _least("supplier_cost_minor", record.supplier_cost_minor, 0)
-            weight = _least("weight_g", record.weight_g, 0)
-            yield from _named(f"variant {record.variant_id}", _currency(record.currency), cost, weight)
+            measured = [_least(name, getattr(record, name), 0) for name in MEASURES]
+            yield from _named(f"variant {record.variant_id}", _currency(record.currency), cost, *measured)
         case CarrierAccountDefined():
             yield from _named(f"account {record.account_id}", _account(record))
         case RuleSetPublished():
@@ -152,8 +154,30 @@ def _account(record: CarrierAccountDefined) -> Iterator[str]:
             yield f"{name} has {len(values)} values for {len(countries)} countries: send one for each"
         for value in values:
             yield from _least(name, value, 0)
-    yield from _least("cost_per_kg_minor", record.cost_per_kg_minor, 0)
-    yield from _least("daily_slots", record.daily_slots, 0)
+    for name in ("cost_per_kg_minor", "daily_slots", *LIMITS):
+        yield from _least(name, getattr(record, name), 0)
+    if 0 < record.max_length_mm <= record.oversize_length_mm:
+        longest, oversize = record.max_length_mm, record.oversize_length_mm
+        yield f"oversize_length_mm is {oversize}, and nothing longer than {longest} (max_length_mm) is carried: lower it"
+    yield from _rates(record)
+
+
+def _rates(record: CarrierAccountDefined) -> Iterator[str]:
+    seen = set(record.countries)
+    for rate in record.zone_rates:
+        if problem := problem_of(rate.zone):
+            yield f"zone_rates: {problem}"
+        if rate.zone in seen:
+            yield f"zone_rates names {rate.zone}, which has a rate already: its zones overlap; keep one"
+        seen.add(rate.zone)
+        for name in ("transit_days", "base_cost_minor"):
+            yield from _least(f"{name} of {rate.zone}", getattr(rate, name), 0)
+        lightest_g = 0
+        for band in rate.bands:
+            if band.up_to_g <= lightest_g:
+                yield f"bands of {rate.zone} go from {lightest_g} to {band.up_to_g} g: name each weight once, lightest first"
+            yield from _least(f"cost_minor up to {band.up_to_g} g of {rate.zone}", band.cost_minor, 0)
+            lightest_g = band.up_to_g
 
 
 def _rule_set(record: RuleSetPublished) -> Iterator[str]:

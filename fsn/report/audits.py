@@ -173,6 +173,8 @@ _WORDS: Final = {
     45: "account of another",
     46: "account business only",
     47: "account currency unknown",
+    48: "other carrier asked for",
+    49: "parcel too large",
     50: "service type missing",
     51: "capability missing",
     52: "unknown variant",

@@ -66,6 +66,7 @@ class Order(_Model):
     partial_consent: bool = False
     cost_ceiling_minor: Annotated[int, Field(ge=-(2**53), le=2**53)] | None = None
     fixed: str | None = None
+    carrier_preference: str = ""
 
 
 class Answer(_Model):

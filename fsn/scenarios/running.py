@@ -152,6 +152,7 @@ class Run:
             marketplace_reference=None,
             recipient_ref="r",
             occurred_at=now_at,
+            carrier_preference=order.carrier_preference,
         )
         self.driver.send_raw("orders", order_id.encode(), self.driver.codec.encode(placed), run=False)
 

@@ -1,12 +1,13 @@
 """Resolver: which accounts may carry an assignment's parcel, and in which order they are asked.
 
-In: the order's facts, the location's pool of accounts, the weight of the goods, the reference data. Out: every account of the pool
+In: the order's facts, the location's pool of accounts, the goods, the reference data. Out: every account of the pool
 with its verdict, cost and score, and the chain of those that may carry it. The filters run in this order: zone, service
-level, active, outage, contract, business only, currency; the one about capacity is the account's own task's, which counts.
+level, active, contract, business only, the carrier asked for, outage, currency, what it does not carry; the one about capacity is the account's own task's, which counts.
 What passes is ranked: the merchant's preference for this service and country, then role, then cost (ties: account_id).
 Nothing is refused and nothing raises: an account that is not in the reference data has a verdict like any other.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -14,12 +15,13 @@ import msgspec
 from processors.network import Network
 from processors.routing.candidate import currency_of
 from processors.routing.facts import OrderFacts
+from processors.routing.rates import Largest, carries, parcel_of, price, rate_of, size_of, terms_of
 from processors.routing.steps import carrier
-from processors.routing.steps.cost import converted, exchange_rate_e6, kilograms
+from processors.routing.steps.cost import converted, exchange_rate_e6
 from processors.routing.words import WORD, Verdict
 from processors.rules import MILLION, Rules
 from schemas.records.labels import LabelCandidate
-from schemas.records.network import CarrierAccountDefined
+from schemas.records.network import CarrierAccountDefined, VariantDefined
 
 ROLES: Final = ("primary", "region", "b2b", "fallback")
 """In the order of their rank; a business order takes `b2b` before all others."""
@@ -34,8 +36,12 @@ class Resolution(msgspec.Struct, frozen=True):
     chain: tuple[str, ...]
 
 
-def resolve(facts: OrderFacts, pool: tuple[str, ...], *, weight_g: int, network: Network) -> Resolution:
-    """Filter and rank a pool of account_ids for goods of this weight."""
+Goods = Sequence[tuple[VariantDefined, int]]
+"""Units by variant."""
+
+
+def resolve(facts: OrderFacts, pool: tuple[str, ...], *, goods: Goods, network: Network) -> Resolution:
+    """Filter and rank a pool of account_ids for these goods."""
     rules = network.rules_of(facts.merchant_id).rules
     passed: list[tuple[tuple[int, int, int, str], CarrierAccountDefined, int]] = []
     excluded: list[LabelCandidate] = []
@@ -45,7 +51,7 @@ def resolve(facts: OrderFacts, pool: tuple[str, ...], *, weight_g: int, network:
         if account is None:
             excluded.append(LabelCandidate(account_id, "", "", UNKNOWN, 0, 0))
             continue
-        word, cost_minor = _judged(account, facts, weight_g=weight_g, network=network)
+        word, cost_minor = _judged(account, facts, goods=goods, network=network)
         if word:
             excluded.append(LabelCandidate(account_id, account.carrier, account.role, word, 0, 0))
         else:
@@ -70,19 +76,23 @@ def preference(rules: Rules, service: str, country: str) -> tuple[str, ...]:
     return ()
 
 
-def _judged(account: CarrierAccountDefined, facts: OrderFacts, *, weight_g: int, network: Network) -> tuple[str, int]:
+def _judged(account: CarrierAccountDefined, facts: OrderFacts, *, goods: Goods, network: Network) -> tuple[str, int]:
     """(the first filter that excludes it, or nothing; its cost)."""
-    verdict = carrier.fence(account, facts, owner=network.merchants.get(account.owner_id))
+    rules = network.rules_of(facts.merchant_id).rules
+    verdict = carrier.fence(account, facts, owner=network.merchants.get(account.owner_id), rules=rules)
     if verdict:
         return WORD[verdict], 0
     if account.outage:
         return OUTAGE, 0
-    rules = network.rules_of(facts.merchant_id).rules
     rate_e6 = exchange_rate_e6(account.currency, currency_of(network, facts), rates_e6=rules.exchange_rates_e6)
-    if rate_e6 is None:
+    rate = rate_of(account, facts.country, facts.postcode_area)
+    if rate_e6 is None or rate is None:
         return WORD[Verdict.ACCOUNT_CURRENCY_UNKNOWN], 0
-    base_minor = account.base_cost_minor[account.countries.index(facts.country)]
-    return "", converted(base_minor + account.cost_per_kg_minor * kilograms(weight_g), rate_e6)
+    terms = terms_of(account, rate)
+    if not all(carries(terms, Largest(variant.weight_g, *size_of(variant))) for variant, _ in goods):
+        return WORD[Verdict.PARCEL_TOO_LARGE], 0
+    cost_minor = price(rate.base_cost_minor, account.cost_per_kg_minor, terms, parcel_of(goods))
+    return "", converted(cost_minor, rate_e6)
 
 
 def _rank(

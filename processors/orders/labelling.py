@@ -23,11 +23,9 @@ def label(row: OrderRow, part: Part, ctx: Context) -> OrderRow:
         return row
     location = ctx.network.locations.get(part.location_id)
     pool = (part.account_id,) if location is None else location.carrier_account_ids
-    weight_g = 0
-    for line in part.lines:
-        variant = ctx.network.variants.get(line.variant_id)
-        weight_g += 0 if variant is None else line.quantity * variant.weight_g
-    resolution = resolve(facts_of(row), pool, weight_g=weight_g, network=ctx.network)
+    variants = ctx.network.variants
+    goods = [(variants[line.variant_id], line.quantity) for line in part.lines if line.variant_id in variants]
+    resolution = resolve(facts_of(row), pool, goods=goods, network=ctx.network)
     if not resolution.chain:
         return _unresolved(row, part, ctx)
     first = resolution.chain[0]
@@ -40,7 +38,7 @@ def label(row: OrderRow, part: Part, ctx: Context) -> OrderRow:
         account_id=first,
         service=part.service,
         country=row.placed.country,
-        weight_g=weight_g,
+        weight_g=sum(variant.weight_g * quantity for variant, quantity in goods),
         candidates=resolution.candidates,
         chain=resolution.chain,
         full=(),

@@ -30,11 +30,13 @@ from processors.orders.rows import (
     with_part,
 )
 from processors.reasons import Reason
-from processors.routing.steps.cost import converted, exchange_rate_e6, kilograms
+from processors.routing.rates import parcel_of, price, rate_of, terms_of
+from processors.routing.steps.cost import converted, exchange_rate_e6
 from processors.step import ABSENT, Context, Refused
 from processors.tenants import tenant_of
 from schemas.records.assignments import Shipped
 from schemas.records.finance import OrderFulfilled, ReferenceLinked
+from schemas.records.network import VariantDefined
 from schemas.records.orders import OrderClosed
 from schemas.records.reservations import ConsumeStock
 from schemas.records.shipments import ShipmentLinked, Tracked
@@ -123,18 +125,20 @@ def _expected_cost(
         rate_e6 = exchange_rate_e6(currency, into, rates_e6=rates_e6)
         return 0 if rate_e6 is None else converted(amount_minor, rate_e6)
 
-    supplier_minor = weight_g = 0
+    supplier_minor = 0
+    goods: list[tuple[VariantDefined, int]] = []
     for line in part.lines:
         variant = ctx.network.variants.get(line.variant_id)
         if variant is not None:
             quantity = units.get(line.line_no, 0)
             supplier_minor += in_books(quantity * variant.supplier_cost_minor, variant.currency)
-            weight_g += quantity * variant.weight_g
+            goods.append((variant, quantity))
     account = ctx.network.accounts.get(part.account_id)
     shipping_minor = 0
-    if account is not None and row.placed.country in account.countries:
-        base_minor = account.base_cost_minor[account.countries.index(row.placed.country)]
-        tariff_minor = base_minor * max(1, len(record.tracks)) + account.cost_per_kg_minor * kilograms(weight_g)
+    rate = None if account is None else rate_of(account, row.placed.country, row.placed.postcode_area)
+    if account is not None and rate is not None:
+        terms, parcels = terms_of(account, rate), max(1, len(record.tracks))
+        tariff_minor = price(rate.base_cost_minor, account.cost_per_kg_minor, terms, parcel_of(goods), parcels=parcels)
         shipping_minor = in_books(tariff_minor, account.currency)
     return OrderFulfilled(
         order_id=row.placed.order_id,

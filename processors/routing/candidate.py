@@ -11,10 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from processors.network import Network, promises_nothing
+from processors.postcodes import areas_of, narrowest
 from processors.routing import geo
 from processors.routing.calendars import DAY_MS, QUARTER_MS, Cutoff, arrival, cutoffs, local_weekday
 from processors.routing.entitlements import may_order
 from processors.routing.facts import Offer, Offers, OrderFacts
+from processors.routing.rates import PLAIN, Parcel, rate_of, size_of, terms_of
 from processors.routing.score import weights_of
 from processors.routing.steps import capability, carrier, cost, region
 from processors.routing.steps.carrier import CLICK_AND_COLLECT, COLLECTED, Arrivals, Tariff
@@ -22,7 +24,7 @@ from processors.routing.words import OK, Verdict
 from processors.rules import Rules
 from processors.tenants import tenant_of
 from processors.zones import zone
-from schemas.records.network import LocationDefined
+from schemas.records.network import CarrierAccountDefined, LocationDefined, ZoneRate
 
 LANE_SETS_MAX: Final = 500
 """Kinds of orders kept per version of the reference data: a bound, not a tuning."""
@@ -52,6 +54,7 @@ class Lane:
         "handling_ms",
         "handling_week",
         "limit_ms",
+        "limited",
         "location",
         "location_id",
         "point",
@@ -78,6 +81,7 @@ class Lane:
         if location.retired:
             self.region_verdict = Verdict.RETIRED
         self.tariffs, self.account_verdict = _tariffs(location, facts, network=network, rules=rules)
+        self.limited = any(tariff.terms is not None and tariff.terms.limited for tariff in self.tariffs)
         self.postcodes = region.postcodes(location, country=facts.country, rules=rules)
         self.capability_verdict = capability.fence_service(facts.service_type, location.services)
         self.capabilities = frozenset(location.capabilities)
@@ -152,7 +156,8 @@ class Wanted(msgspec.Struct, frozen=True):
     offers: tuple[Any, ...]
     """By variant: offers by location_id."""
     bill: cost.Bill
-    kilograms: int
+    parcel: Parcel
+    """The whole order in one shipment."""
     supplier_minor: int
     needs: tuple[str, ...] | Verdict
     cost_verdict: Verdict
@@ -195,7 +200,9 @@ def lanes_of(network: Network, facts: OrderFacts) -> dict[str, Lane]:
     """The lanes of this kind of order, by location_id, for every location of the merchant's tenant."""
     rules = network.rules_of(facts.merchant_id).rules
     channel = facts.channel if facts.channel in rules.channel_preferences else ""
-    key = (facts.merchant_id, channel, facts.country, facts.service, facts.service_type, facts.business)
+    area = _area(network, facts)
+    asked = carrier.asked_carrier(facts, rules)
+    key = (facts.merchant_id, channel, facts.country, area, facts.service, facts.service_type, facts.business, asked)
     kept = network.cache.setdefault("lanes", {})
     lanes: dict[str, Lane] | None = kept.get(key)
     if lanes is None:
@@ -209,6 +216,16 @@ def lanes_of(network: Network, facts: OrderFacts) -> dict[str, Lane]:
         }
         kept[key] = lanes
     return lanes
+
+
+def _area(network: Network, facts: OrderFacts) -> str:
+    """What rates by postcode zone make of the destination: areas in the same narrowest zone of all meet the same rates."""
+    zones: dict[str, tuple[str, ...]] | None = network.cache.get("rate_zones")
+    if zones is None:
+        named = {rate.zone for account in network.accounts.values() for rate in account.zone_rates}
+        zones = {zone[:2]: areas_of(named, zone[:2]) for zone in named}
+        network.cache["rate_zones"] = zones
+    return narrowest(facts.postcode_area, zones.get(facts.country, ())) or "" if zones else ""
 
 
 def wanted_of(facts: OrderFacts, offers: Offers, *, network: Network, now_at: int) -> Wanted:
@@ -236,7 +253,7 @@ def wanted_of(facts: OrderFacts, offers: Offers, *, network: Network, now_at: in
         units=sum(quantities),
         offers=tuple([offers.get(variant_id, NO_OFFERS) for variant_id in variants]),
         bill=bill,
-        kilograms=cost.kilograms(cost.total(bill.weight_g, quantities)),
+        parcel=cost.parcel(bill, quantities),
         supplier_minor=cost.total(bill.supplier_minor, quantities),
         needs=needs_of(variants, facts, network=network, rules=rules),
         cost_verdict=verdict or ceiling_verdict,
@@ -266,6 +283,7 @@ def needs_of(
 def _bill(variants: tuple[str, ...], *, network: Network, into: str, rules: Rules) -> tuple[cost.Bill, Verdict]:
     weights: list[int] = []
     supplier: list[int] = []
+    sizes: dict[int, tuple[int, int]] = {}
     verdict = OK
     for variant_id in variants:
         variant = network.variants.get(variant_id)
@@ -276,9 +294,12 @@ def _bill(variants: tuple[str, ...], *, network: Network, into: str, rules: Rule
         rate_e6 = cost.exchange_rate_e6(variant.currency, into, rates_e6=rules.exchange_rates_e6)
         if rate_e6 is None:
             verdict = Verdict.CURRENCY_UNKNOWN
+        if variant.length_mm or variant.width_mm or variant.height_mm:
+            sizes[len(weights)] = size_of(variant)
         weights.append(variant.weight_g)
         supplier.append(cost.converted(variant.supplier_cost_minor, rate_e6 or 0))
-    return cost.Bill(tuple(weights), tuple(supplier)), verdict
+    measured = tuple([sizes.get(index, (0, 0)) for index in range(len(weights))]) if sizes else ()
+    return cost.Bill(tuple(weights), tuple(supplier), measured), verdict
 
 
 def _ceiling(facts: OrderFacts, *, network: Network, rules: Rules) -> tuple[int | None, Verdict]:
@@ -304,17 +325,30 @@ def _tariffs(
     for account_id in sorted(set(location.carrier_account_ids)):
         account = network.accounts.get(account_id)
         owner = None if account is None else network.merchants.get(account.owner_id)
-        verdict = carrier.fence(account, facts, owner=owner)
+        verdict = carrier.fence(account, facts, owner=owner, rules=rules)
         if account is not None and verdict is OK:
             rate_e6 = cost.exchange_rate_e6(account.currency, into, rates_e6=rules.exchange_rates_e6)
-            zone_of = carrier.zone_of(account, facts.country)
-            if rate_e6 is None or zone_of is None:
+            rate = rate_of(account, facts.country, facts.postcode_area)
+            if rate_e6 is None or rate is None:
                 verdict = Verdict.ACCOUNT_CURRENCY_UNKNOWN
             else:
-                base, per_kilogram = (cost.converted(each, rate_e6) for each in (zone_of[1], account.cost_per_kg_minor))
-                tariffs.append(Tariff(account_id, account.carrier, zone_of[0], base, per_kilogram))
+                asked = carrier.asked_carrier(facts, rules) == account.carrier
+                off_minor = rules.carrier_preference_minor if asked else 0
+                tariffs.append(_tariff(account, rate, rate_e6=rate_e6, off_minor=off_minor))
         verdicts.append(verdict)
     return tuple(tariffs), carrier.furthest(verdicts)
+
+
+def _tariff(account: CarrierAccountDefined, rate: ZoneRate, *, rate_e6: int, off_minor: int) -> Tariff:
+    """The account's rate in the merchant's currency."""
+
+    def into(amount_minor: int) -> int:
+        return cost.converted(amount_minor, rate_e6)
+
+    terms = terms_of(account, rate, into=into, off_minor=off_minor)
+    base_minor, per_kilogram_minor = into(rate.base_cost_minor), into(account.cost_per_kg_minor)
+    plain = None if terms == PLAIN else terms
+    return Tariff(account.account_id, account.carrier, rate.transit_days, base_minor, per_kilogram_minor, plain)
 
 
 def _limit_ms(network: Network, location: LocationDefined) -> int | None:

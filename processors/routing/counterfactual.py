@@ -236,10 +236,11 @@ def _permissions(inputs: Inputs, location: LocationDefined, verdict: Verdict) ->
 def _accounts(inputs: Inputs) -> list[str]:
     """Carrier accounts that would carry the order."""
     network, facts = inputs.network, inputs.facts
+    rules = network.rules_of(facts.merchant_id).rules
     return [
         account_id
         for account_id, account in sorted(network.accounts.items())
-        if not carrier.fence(account, facts, owner=network.merchants.get(account.owner_id))
+        if not carrier.fence(account, facts, owner=network.merchants.get(account.owner_id), rules=rules)
     ]
 
 

@@ -83,7 +83,7 @@ def judge(lane: Lane | None, row: Row, *, wanted: Wanted, known: Known) -> Row:
     used, cap = _load(lane, row, wanted=wanted, known=known)
     if verdict := capacity.fence(used, cap):
         return row.stop(6, verdict)
-    shipping_minor, arrives_at, _ = carrier.cheapest(in_time, wanted.kilograms)
+    shipping_minor, arrives_at, tariff = carrier.cheapest(in_time, wanted.parcel)
     sending_minor = shipping_minor + lane.handling[0] + lane.handling[1] * wanted.units
     measures[COST] = whole_minor = sending_minor + wanted.supplier_minor
     if (
@@ -107,7 +107,7 @@ def judge(lane: Lane | None, row: Row, *, wanted: Wanted, known: Known) -> Row:
             lane.preference,
             sla.rating(slack_ms, rules),
             capacity.rating(used, cap),
-            cost.rating(sending_minor, rules),
+            cost.rating(sending_minor - carrier.off_minor(tariff), rules),
             proximity.rating(row.distance_m, rules),
             freshness.rating(age_ms, lane.limit_ms or 0),
         )
@@ -139,10 +139,16 @@ def _shipped(lane: Lane, row: Row, *, wanted: Wanted) -> tuple[int, carrier.Arri
         row.stop(3, schedule)
         return None
     departs_at, earliest_at, latest_at, arrivals = schedule
+    account_verdict = lane.account_verdict
+    if lane.limited:
+        arrivals = carrier.carrying(arrivals, cost.largest(wanted.bill, row.before))
+        instants = [one[0] for one in arrivals] or [departs_at]
+        earliest_at, latest_at = min(instants), max(instants)
+        account_verdict = account_verdict if arrivals else Verdict.PARCEL_TOO_LARGE
     row.measures[SLA] = wanted.due_at - earliest_at
     if verdict := sla.fence(earliest_at, wanted.promised_at):
         row.stop(3, verdict)
-    elif verdict := lane.account_verdict:
+    elif verdict := account_verdict:
         row.stop(4, verdict)
     elif verdict := lane.capability_verdict or capability.fence(wanted.needs, lane.capabilities):
         row.stop(5, verdict)

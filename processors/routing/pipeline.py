@@ -6,7 +6,9 @@ The same inputs give the same bytes, in whatever order candidates and mappings c
 raises: odd reference data is a fence's verdict.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from processors.network import Network
 from processors.routing import audit
@@ -40,7 +42,7 @@ def route(
     rule_set = network.rules_of(facts.merchant_id)
     read = [row.read for row in rows]
     known_rules = (network.version, rule_set.rule_set_id, rule_set.version)
-    digest = lock.digest((facts, now_at, known_rules, shortlist.left_out, shortlist.more_tiers, read))
+    digest = lock.digest((_told(facts), now_at, known_rules, shortlist.left_out, shortlist.more_tiers, read))
     header = audit.Header(
         network_version=network.version,
         rule_set_id=rule_set.rule_set_id,
@@ -87,6 +89,11 @@ def _judged(
     for rank, _ in found.chosen:
         rows[ranked[rank].index].chosen = True
     return _Judged(rows, _plan(found, ranked, wanted=wanted), Verdict.ROUTED, widened)
+
+
+def _told(facts: OrderFacts) -> OrderFacts | tuple[Any, ...]:
+    """The facts, without the last one where it says nothing: what was decided before there was one has its digest still."""
+    return facts if facts.carrier_preference else msgspec.structs.astuple(facts)[:-1]
 
 
 def _rows(wanted: Wanted, shortlist: Shortlist, *, network: Network, known: Known) -> list[Row]:
@@ -173,7 +180,7 @@ def _plan(found: Plan, ranked: list[Candidate], *, wanted: Wanted) -> RoutingPla
 
 def _part(candidate: Candidate, takes: Takes, *, lines: tuple[PlanLine, ...], wanted: Wanted) -> PlanPart:
     bill, handling = wanted.bill, candidate.lane.handling
-    shipping_minor, arrives_at, tariff = cheapest(candidate.in_time, cost.kilograms(cost.total(bill.weight_g, takes)))
+    shipping_minor, arrives_at, tariff = cheapest(candidate.in_time, cost.parcel(bill, takes))
     return PlanPart(
         location_id=candidate.location_id,
         account_id=tariff.account_id,

@@ -56,6 +56,8 @@ class Verdict(IntEnum):
     ACCOUNT_OF_ANOTHER = 45
     ACCOUNT_BUSINESS_ONLY = 46
     ACCOUNT_CURRENCY_UNKNOWN = 47
+    OTHER_CARRIER_ASKED_FOR = 48
+    PARCEL_TOO_LARGE = 49
     SERVICE_TYPE_MISSING = 50
     CAPABILITY_MISSING = 51
     UNKNOWN_VARIANT = 52
@@ -113,13 +115,15 @@ WORDS: Final = {
     Verdict.NEVER_SHIPS: "it has no working day on which it could ship",
     Verdict.UNKNOWN_TIMEZONE: "its time zone is unknown",
     Verdict.NO_ACCOUNT: "it has no carrier account",
-    Verdict.ZONE_NOT_CARRIED: "none of its carrier accounts reaches the destination country",
+    Verdict.ZONE_NOT_CARRIED: "none of its carrier accounts reaches the destination",
     Verdict.SERVICE_NOT_CARRIED: "no carrier account there carries the service level",
     Verdict.ACCOUNT_WITHOUT_SLOTS: "the carrier account takes no parcels",
     Verdict.ACCOUNT_RETIRED: "the carrier account is retired",
     Verdict.ACCOUNT_OF_ANOTHER: "the carrier account belongs to another merchant",
     Verdict.ACCOUNT_BUSINESS_ONLY: "the carrier account carries business parcels only",
     Verdict.ACCOUNT_CURRENCY_UNKNOWN: "no rule gives an exchange rate for the carrier account's currency",
+    Verdict.OTHER_CARRIER_ASKED_FOR: "the customer asked for a carrier that it has no usable account with",
+    Verdict.PARCEL_TOO_LARGE: "no usable carrier account there takes a parcel so heavy or long",
     Verdict.SERVICE_TYPE_MISSING: "it does not offer the service type",
     Verdict.CAPABILITY_MISSING: "it lacks a capability the goods or the customer need",
     Verdict.UNKNOWN_VARIANT: "the reference data does not know a variant of the order",

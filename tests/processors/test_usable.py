@@ -17,6 +17,8 @@ from schemas.records.network import (
     RuleSetPublished,
     SupplierDefined,
     VariantDefined,
+    WeightBand,
+    ZoneRate,
 )
 from tests.processors.routing.world import location
 
@@ -38,9 +40,15 @@ def other(record, **fields):
     return msgspec.structs.replace(record, **fields)
 
 
+def rates(*zone_rates):
+    return other(ACCOUNT, zone_rates=zone_rates)
+
+
 @pytest.mark.parametrize(
     "record",
     [
+        rates(ZoneRate("DE:1", 1), ZoneRate("DE:18", 4, 900), ZoneRate("FR", 3, 0, (WeightBand(1, 1), WeightBand(2, 1)))),
+        other(ACCOUNT, max_length_mm=1_000, oversize_length_mm=999),
         MERCHANT, PARTNER, VARIANT, FEED, LOCATION, ACCOUNT, SupplierDefined("acme|s", "S"),
         rule_set(msgspec.msgpack.encode(Rules())),
         other(LOCATION, holiday_region="DE-BE", closed_dates=("2026-12-24",), open_dates=("2026-12-27",)),
@@ -110,6 +118,27 @@ def test_a_whole_network_is_usable():
         (other(ACCOUNT, cost_per_kg_minor=-1), "cost_per_kg_minor is -1"),
         (other(ACCOUNT, daily_slots=-1), "daily_slots is -1"),
         (other(ACCOUNT, currency="€"), "currency '€'"),
+        (other(ACCOUNT, max_weight_g=-1), "max_weight_g is -1"),
+        (other(ACCOUNT, volumetric_divisor=-1), "volumetric_divisor is -1"),
+        (
+            other(ACCOUNT, max_length_mm=1_000, oversize_length_mm=1_000),
+            "oversize_length_mm is 1000, and nothing longer than 1000 (max_length_mm) is carried",
+        ),
+        (rates(ZoneRate("18", 1)), "zone_rates: zone '18' is neither a country nor"),
+        (
+            rates(ZoneRate("DE:1", 1), ZoneRate("DE:1", 2)),
+            "zone_rates names DE:1, which has a rate already: its zones overlap",
+        ),
+        (rates(ZoneRate("AT", 1)), "zone_rates names AT, which has a rate already"),  # among its countries
+        (rates(ZoneRate("DE:1", -1)), "transit_days of DE:1 is -1"),
+        (rates(ZoneRate("DE:1", 1, -5)), "base_cost_minor of DE:1 is -5"),
+        (rates(ZoneRate("DE:1", 1, 0, (WeightBand(0, 1),))), "bands of DE:1 go from 0 to 0 g"),
+        (
+            rates(ZoneRate("DE:1", 1, 0, (WeightBand(2_000, 1), WeightBand(1_000, 1)))),
+            "bands of DE:1 go from 2000 to 1000 g: name each weight once, lightest first",
+        ),
+        (rates(ZoneRate("DE:1", 1, 0, (WeightBand(9, -1),))), "cost_minor up to 9 g of DE:1 is -1"),
+        (other(VARIANT, length_mm=-1), "length_mm is -1"),
         (rule_set(b""), "rule set acme|rules version 1: cannot be read"),
         (rule_set(b"\xa1\xff"), "what was in force before stays so"),
         (rule_set(msgspec.msgpack.encode({"weight_stock": "ten"})), "weight_stock"),

@@ -1,6 +1,6 @@
 """Step 7, cost: what would it cost to send the order from here?
 
-Landed cost = shipping (base + started kilograms) + handling (per shipment and per unit) + supplier cost, in the
+Landed cost = shipping (`processors.routing.rates`) + handling (per shipment and per unit) + supplier cost, in the
 merchant's currency. Fence: over the order's ceiling already for the cheapest single unit (whole plans are held to the
 ceiling by the plan search), or a currency without an exchange rate. Rating: of the whole order sent from here, so that
 candidates compare like with like, and without the supplier cost, which belongs to the variant and is the same from
@@ -12,6 +12,7 @@ from operator import mul
 
 import msgspec
 
+from processors.routing.rates import Largest, Parcel, kilograms
 from processors.routing.score import rate
 from processors.routing.steps.carrier import Arrivals, cheapest
 from processors.routing.words import OK, Verdict
@@ -19,10 +20,12 @@ from processors.rules import MILLION, Rules
 
 
 class Bill(msgspec.Struct, frozen=True):
-    """What the order's units cost and weigh, by variant, wherever they come from."""
+    """What the order's units cost, weigh and fill, by variant, wherever they come from."""
 
     weight_g: tuple[int, ...]
     supplier_minor: tuple[int, ...]
+    sizes: tuple[tuple[int, int], ...] = ()
+    """(cubic millimetres, longest side) of one unit; empty where nobody measured any."""
 
 
 def converted(amount_minor: int, rate_e6: int) -> int:
@@ -35,17 +38,29 @@ def exchange_rate_e6(currency: str, into: str, *, rates_e6: Mapping[str, int]) -
     return MILLION if currency == into else rates_e6.get(currency)
 
 
-def kilograms(weight_g: int) -> int:
-    """Started kilograms; a parcel has at least one."""
-    return (weight_g + 999) // 1_000 if weight_g > 0 else 1
+def parcel(bill: Bill, takes: Sequence[int]) -> Parcel:
+    """So many units, by variant, as one shipment."""
+    weight_g = total(bill.weight_g, takes)
+    if not bill.sizes:
+        return Parcel(weight_g, kilograms(weight_g))
+    volume_mm3 = sum([size[0] * units for size, units in zip(bill.sizes, takes, strict=True)])
+    return Parcel(weight_g, kilograms(weight_g), volume_mm3, largest(bill, takes).longest_mm)
+
+
+def largest(bill: Bill, takes: Sequence[int]) -> Largest:
+    """The most that one unit of what is taken weighs, fills and reaches."""
+    sizes = bill.sizes or ((0, 0),) * len(takes)
+    taken = [(weight_g, *size) for weight_g, size, units in zip(bill.weight_g, sizes, takes, strict=True) if units]
+    weights, volumes, lengths = zip(*taken, strict=True)
+    return Largest(max(weights), max(volumes), max(lengths))
 
 
 def landed(bill: Bill, takes: Sequence[int], *, in_time: Arrivals, handling: tuple[int, int]) -> int:
-    """Landed cost of so many units, by variant, in one shipment by the cheapest account for their weight.
+    """Landed cost of so many units, by variant, in one shipment by the account planned for them.
 
     handling: (per shipment, per unit)
     """
-    shipping_minor = cheapest(in_time, kilograms(total(bill.weight_g, takes)))[0]
+    shipping_minor = cheapest(in_time, parcel(bill, takes))[0]
     return shipping_minor + handling[0] + handling[1] * sum(takes) + total(bill.supplier_minor, takes)
 
 

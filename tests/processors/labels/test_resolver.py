@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from processors.labels.resolver import preference, resolve
 from processors.rules import Rules
 from schemas.records.network import MerchantDefined
-from tests.processors.routing.world import ACCOUNT, FACTS, change, network
+from tests.processors.routing.world import ACCOUNT, FACTS, VARIANT, change, network
 
 DHL = ACCOUNT.account_id
 
@@ -20,7 +20,8 @@ def resolved(*accounts, pool=None, rules=None, weight_g=800, **facts):
     in_force = network(accounts=accounts or (ACCOUNT,), rules=rules or Rules())
     in_force.merchants["acme|rival"] = MerchantDefined("acme|rival", "Rival", "EUR", "DE", "acme|rules")
     names = pool or tuple(one.account_id for one in accounts or (ACCOUNT,))
-    return resolve(change(FACTS, **facts), names, weight_g=weight_g, network=in_force)
+    goods = [(change(VARIANT, weight_g=weight_g), 1)]
+    return resolve(change(FACTS, **facts), names, goods=goods, network=in_force)
 
 
 def verdicts(resolution):
@@ -44,6 +45,8 @@ def chain(resolution):
         ({"b2b_only": True}, {}, "account_business_only"),
         ({"b2b_only": True}, {"business": True}, ""),
         ({"currency": "PLN"}, {}, "account_currency_unknown"),
+        ({"max_weight_g": 500}, {}, "parcel_too_large"),
+        ({"max_weight_g": 800}, {}, ""),
         # of several failed filters the first in their order is told
         ({"retired": True, "outage": True, "b2b_only": True, "daily_slots": 0}, {"country": "NL"}, "zone_not_carried"),
         ({"retired": True, "b2b_only": True}, {}, "account_retired"),

@@ -2,6 +2,8 @@
 
 import pytest
 
+from processors.routing import rates
+from processors.routing.rates import Parcel, Terms
 from processors.routing.score import NOT_RATED, rate, score, weights_of
 from processors.routing.steps import (
     audit,
@@ -18,7 +20,7 @@ from processors.routing.steps import (
 )
 from processors.routing.words import OK, STEPS, WORD, WORDS, Verdict
 from processors.rules import Rules
-from schemas.records.network import MerchantDefined
+from schemas.records.network import MerchantDefined, ZoneRate
 from schemas.records.operations import LocationLoadChanged
 from tests.processors.routing.world import ACCOUNT, FACTS, HOUR, LOCATION, NOW, change, offer
 
@@ -173,6 +175,8 @@ OTHER = MerchantDefined("acme|other", "Other", "EUR", "DE", "acme|rules")
     ("account", "facts", "owner", "verdict"),
     [
         ({}, {}, None, OK),
+        ({"zone_rates": (ZoneRate("FR:75", 1),)}, {"country": "FR", "postcode_area": "75"}, None, OK),
+        ({"zone_rates": (ZoneRate("FR:75", 1),)}, {"country": "FR", "postcode_area": "69"}, None, V.ZONE_NOT_CARRIED),
         ({}, {"country": "FR"}, None, V.ZONE_NOT_CARRIED),
         ({"transit_days": ()}, {}, None, V.ZONE_NOT_CARRIED),
         ({"base_cost_minor": ()}, {}, None, V.ZONE_NOT_CARRIED),
@@ -187,11 +191,30 @@ OTHER = MerchantDefined("acme|other", "Other", "EUR", "DE", "acme|rules")
     ],
 )
 def test_carrier_fence(account, facts, owner, verdict):
-    assert carrier.fence(change(ACCOUNT, **account), change(FACTS, **facts), owner=owner) is verdict
+    assert carrier.fence(change(ACCOUNT, **account), change(FACTS, **facts), owner=owner, rules=Rules()) is verdict
+
+
+@pytest.mark.parametrize(
+    ("asks", "required", "ceiling", "verdict", "counts"),
+    [
+        ("", False, None, OK, ""),
+        ("", True, None, OK, ""),
+        ("dhl_parcel_de", True, None, OK, "dhl_parcel_de"),
+        ("ups", False, None, OK, "ups"),
+        ("ups", True, None, V.OTHER_CARRIER_ASKED_FOR, "ups"),
+        ("ups", False, 900, OK, ""),  # a wish gives way to a ceiling …
+        ("ups", True, 900, V.OTHER_CARRIER_ASKED_FOR, "ups"),  # … a requirement does not
+    ],
+)
+def test_a_customer_s_carrier(asks, required, ceiling, verdict, counts):
+    rules = Rules(carrier_preference_required=required)
+    facts = change(FACTS, carrier_preference=asks, cost_ceiling_minor=ceiling)
+    assert carrier.fence(ACCOUNT, facts, owner=None, rules=rules) is verdict
+    assert carrier.asked_carrier(facts, rules) == counts
 
 
 def test_no_account_and_the_one_that_came_furthest():
-    assert carrier.fence(None, FACTS, owner=None) is V.NO_ACCOUNT
+    assert carrier.fence(None, FACTS, owner=None, rules=Rules()) is V.NO_ACCOUNT
     assert carrier.furthest([]) is V.NO_ACCOUNT
     assert carrier.furthest([V.ACCOUNT_RETIRED, V.ZONE_NOT_CARRIED]) is V.ACCOUNT_RETIRED
     assert carrier.furthest([V.ZONE_NOT_CARRIED, OK]) is OK
@@ -209,8 +232,19 @@ def test_no_account_and_the_one_that_came_furthest():
 )
 def test_cheapest_account(arrivals, kilograms, account, minor):
     made = tuple((at, carrier.Tariff(name, "dhl", 1, base, per)) for name, at, base, per in arrivals)
-    cost_minor, _, tariff = carrier.cheapest(made, kilograms)
+    cost_minor, _, tariff = carrier.cheapest(made, Parcel(1_000 * kilograms, kilograms))
     assert (tariff.account_id, cost_minor) == (account, minor)
+
+
+@pytest.mark.parametrize(
+    ("off_minor", "account", "minor"), [(0, "a", 400), (99, "a", 400), (100, "a", 400), (101, "b", 500)]
+)
+def test_a_carrier_that_was_asked_for_may_be_dearer(off_minor, account, minor):
+    plain = carrier.Tariff("a", "dhl", 1, 400, 0)
+    asked = carrier.Tariff("b", "ups", 1, 500, 0, Terms(off_minor=off_minor))
+    cost_minor, _, tariff = carrier.cheapest(((NOW, plain), (NOW, asked)), Parcel(500, 1))
+    assert (tariff.account_id, cost_minor) == (account, minor)
+    assert (carrier.off_minor(plain), carrier.off_minor(asked)) == (0, off_minor)
 
 
 # 5 capability
@@ -269,7 +303,15 @@ def test_capacity(used, cap, verdict, rating):
 # 7 cost
 @pytest.mark.parametrize(("weight_g", "kilograms"), [(0, 1), (-5, 1), (1, 1), (1_000, 1), (1_001, 2), (2_500, 3)])
 def test_started_kilograms(weight_g, kilograms):
-    assert cost.kilograms(weight_g) == kilograms
+    assert rates.kilograms(weight_g) == kilograms
+
+
+def test_goods_as_one_parcel():
+    bill = cost.Bill((800, 100), (0, 0), ((6_000, 300), (1_000, 900)))
+    assert cost.parcel(bill, (2, 0)) == Parcel(1_600, 2, 12_000, 300)
+    assert cost.parcel(bill, (2, 1)) == Parcel(1_700, 2, 13_000, 900)
+    assert cost.largest(bill, (2, 1)) == rates.Largest(800, 6_000, 900)
+    assert cost.largest(cost.Bill((800, 100), (0, 0)), (0, 1)) == rates.Largest(100, 0, 0)
 
 
 def test_landed_cost_is_shipping_handling_and_supplier_cost():
@@ -279,11 +321,11 @@ def test_landed_cost_is_shipping_handling_and_supplier_cost():
 
 
 @pytest.mark.parametrize(
-    ("currency", "into", "rates", "rate"),
+    ("currency", "into", "known", "rate"),
     [("EUR", "EUR", {}, 1_000_000), ("CHF", "EUR", {"CHF": 1_050_000}, 1_050_000), ("PLN", "EUR", {}, None)],
 )
-def test_exchange_rate(currency, into, rates, rate):
-    assert cost.exchange_rate_e6(currency, into, rates_e6=rates) == rate
+def test_exchange_rate(currency, into, known, rate):
+    assert cost.exchange_rate_e6(currency, into, rates_e6=known) == rate
 
 
 @pytest.mark.parametrize(
