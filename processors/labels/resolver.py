@@ -13,11 +13,11 @@ from typing import Final
 import msgspec
 
 from processors.network import Network
-from processors.routing.candidate import currency_of
 from processors.routing.facts import OrderFacts
 from processors.routing.rates import Largest, carries, parcel_of, price, rate_of, size_of, terms_of
 from processors.routing.steps import carrier
 from processors.routing.steps.cost import converted, exchange_rate_e6
+from processors.routing.tariffs import currency_of
 from processors.routing.words import WORD, Verdict
 from processors.rules import MILLION, Rules
 from schemas.records.labels import LabelCandidate

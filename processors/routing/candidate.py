@@ -16,15 +16,16 @@ from processors.routing import geo
 from processors.routing.calendars import DAY_MS, QUARTER_MS, Cutoff, arrival, cutoffs, local_weekday
 from processors.routing.entitlements import may_order
 from processors.routing.facts import Offer, Offers, OrderFacts
-from processors.routing.rates import PLAIN, Parcel, rate_of, size_of, terms_of
+from processors.routing.rates import Parcel, size_of
 from processors.routing.score import weights_of
 from processors.routing.steps import capability, carrier, cost, region
-from processors.routing.steps.carrier import CLICK_AND_COLLECT, COLLECTED, Arrivals, Tariff
+from processors.routing.steps.carrier import COLLECTED, Arrivals, Tariff
+from processors.routing.tariffs import currency_of, tariffs_of
 from processors.routing.words import OK, Verdict
 from processors.rules import Rules
 from processors.tenants import tenant_of
 from processors.zones import zone
-from schemas.records.network import CarrierAccountDefined, LocationDefined, ZoneRate
+from schemas.records.network import LocationDefined
 
 LANE_SETS_MAX: Final = 500
 """Kinds of orders kept per version of the reference data: a bound, not a tuning."""
@@ -80,7 +81,7 @@ class Lane:
             self.region_verdict = Verdict.MARKETPLACE_STOCK
         if location.retired:
             self.region_verdict = Verdict.RETIRED
-        self.tariffs, self.account_verdict = _tariffs(location, facts, network=network, rules=rules)
+        self.tariffs, self.account_verdict = tariffs_of(location, facts, network=network, rules=rules)
         self.limited = any(tariff.terms is not None and tariff.terms.limited for tariff in self.tariffs)
         self.postcodes = region.postcodes(location, country=facts.country, rules=rules)
         self.capability_verdict = capability.fence_service(facts.service_type, location.services)
@@ -104,9 +105,10 @@ class Lane:
 
     def ready_at(self, now_at: int) -> int:
         """When goods that are assigned now are ready."""
-        if self.handling_week is None:
+        week = self.handling_week
+        if week is None:
             return now_at + self.handling_ms
-        return now_at + self.handling_week[local_weekday(self.location.timezone, now_at // QUARTER_MS) - 1]
+        return now_at + week[local_weekday(self.location.timezone, now_at // QUARTER_MS) - 1]
 
     def schedule(self, ready_at: int) -> Schedule | Verdict:
         """The first cut-off that goods ready at this instant reach, with its arrivals; else why there is none."""
@@ -188,12 +190,6 @@ class Candidate(msgspec.Struct, frozen=True):
 
 def _bounded(handling_ms: int) -> int:
     return min(max(handling_ms, 0), LONGEST_HANDLING_MS)
-
-
-def currency_of(network: Network, facts: OrderFacts) -> str:
-    """The merchant's currency: what every cost is told in."""
-    merchant = network.merchants.get(facts.merchant_id)
-    return facts.currency if merchant is None else merchant.currency
 
 
 def lanes_of(network: Network, facts: OrderFacts) -> dict[str, Lane]:
@@ -311,44 +307,6 @@ def _ceiling(facts: OrderFacts, *, network: Network, rules: Rules) -> tuple[int 
     if rate_e6 is None:
         return None, Verdict.CURRENCY_UNKNOWN
     return cost.converted(facts.cost_ceiling_minor, rate_e6), OK
-
-
-def _tariffs(
-    location: LocationDefined, facts: OrderFacts, *, network: Network, rules: Rules
-) -> tuple[tuple[Tariff, ...], Verdict]:
-    """The accounts that pass step 4, and its verdict."""
-    if facts.service_type == CLICK_AND_COLLECT:
-        return (COLLECTED,), OK
-    into = currency_of(network, facts)
-    tariffs: list[Tariff] = []
-    verdicts: list[Verdict] = []
-    for account_id in sorted(set(location.carrier_account_ids)):
-        account = network.accounts.get(account_id)
-        owner = None if account is None else network.merchants.get(account.owner_id)
-        verdict = carrier.fence(account, facts, owner=owner, rules=rules)
-        if account is not None and verdict is OK:
-            rate_e6 = cost.exchange_rate_e6(account.currency, into, rates_e6=rules.exchange_rates_e6)
-            rate = rate_of(account, facts.country, facts.postcode_area)
-            if rate_e6 is None or rate is None:
-                verdict = Verdict.ACCOUNT_CURRENCY_UNKNOWN
-            else:
-                asked = carrier.asked_carrier(facts, rules) == account.carrier
-                off_minor = rules.carrier_preference_minor if asked else 0
-                tariffs.append(_tariff(account, rate, rate_e6=rate_e6, off_minor=off_minor))
-        verdicts.append(verdict)
-    return tuple(tariffs), carrier.furthest(verdicts)
-
-
-def _tariff(account: CarrierAccountDefined, rate: ZoneRate, *, rate_e6: int, off_minor: int) -> Tariff:
-    """The account's rate in the merchant's currency."""
-
-    def into(amount_minor: int) -> int:
-        return cost.converted(amount_minor, rate_e6)
-
-    terms = terms_of(account, rate, into=into, off_minor=off_minor)
-    base_minor, per_kilogram_minor = into(rate.base_cost_minor), into(account.cost_per_kg_minor)
-    plain = None if terms == PLAIN else terms
-    return Tariff(account.account_id, account.carrier, rate.transit_days, base_minor, per_kilogram_minor, plain)
 
 
 def _limit_ms(network: Network, location: LocationDefined) -> int | None:

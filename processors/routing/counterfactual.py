@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from processors.routing import audit
-from processors.routing.candidate import Wanted, currency_of, needs_of, wanted_of
+from processors.routing.candidate import Wanted, needs_of, wanted_of
 from processors.routing.changes import (
     Change,
     Inputs,
@@ -31,6 +31,7 @@ from processors.routing.pipeline import route
 from processors.routing.steps import carrier
 from processors.routing.steps.cost import exchange_rate_e6
 from processors.routing.steps.stock import promisable
+from processors.routing.tariffs import currency_of
 from processors.routing.words import BY_WORD, WORDS, Verdict
 from processors.rules import DAY_MS, MILLION
 from schemas.records.network import LocationDefined

@@ -86,6 +86,8 @@ def judge(lane: Lane | None, row: Row, *, wanted: Wanted, known: Known) -> Row:
     shipping_minor, arrives_at, tariff = carrier.cheapest(in_time, wanted.parcel)
     sending_minor = shipping_minor + lane.handling[0] + lane.handling[1] * wanted.units
     measures[COST] = whole_minor = sending_minor + wanted.supplier_minor
+    if tariff.terms is not None:
+        sending_minor -= tariff.terms.off_minor
     if (
         verdict := lane.cost_verdict
         or wanted.cost_verdict
@@ -107,7 +109,7 @@ def judge(lane: Lane | None, row: Row, *, wanted: Wanted, known: Known) -> Row:
             lane.preference,
             sla.rating(slack_ms, rules),
             capacity.rating(used, cap),
-            cost.rating(sending_minor - carrier.off_minor(tariff), rules),
+            cost.rating(sending_minor, rules),
             proximity.rating(row.distance_m, rules),
             freshness.rating(age_ms, lane.limit_ms or 0),
         )
@@ -134,7 +136,8 @@ def _shipped(lane: Lane, row: Row, *, wanted: Wanted) -> tuple[int, carrier.Arri
     if verdict:
         row.stop(2, verdict)
         return None
-    schedule = lane.schedule(lane.ready_at(wanted.now_at))
+    handled = lane.handling_week is not None
+    schedule = lane.schedule(lane.ready_at(wanted.now_at) if handled else wanted.now_at + lane.handling_ms)
     if isinstance(schedule, Verdict):
         row.stop(3, schedule)
         return None

@@ -16,7 +16,7 @@ from processors.postcodes import narrowest
 from schemas.records.network import CarrierAccountDefined, VariantDefined, ZoneRate
 
 
-class Parcel(msgspec.Struct, frozen=True):
+class Parcel(msgspec.Struct, frozen=True, gc=False):
     """Goods that travel together: sums, and the longest side of any of them (0 where nobody measured)."""
 
     weight_g: int
@@ -25,7 +25,7 @@ class Parcel(msgspec.Struct, frozen=True):
     longest_mm: int = 0
 
 
-class Largest(msgspec.Struct, frozen=True):
+class Largest(msgspec.Struct, frozen=True, gc=False):
     """The most that a single unit of some goods weighs, fills and reaches."""
 
     weight_g: int

@@ -81,10 +81,11 @@ def cheapest(arrivals: Arrivals, parcel: Parcel) -> tuple[int, int, Tariff]:
     """(cost, arrival, tariff) of the account to plan, of those that keep the promise."""
     arrives_at, best = arrivals[0]
     cost_minor, least = 0, DEARER_THAN_ANY
+    kilograms = parcel.kilograms
     for at, tariff in arrivals:
         terms = tariff.terms
         if terms is None:
-            asks = weighed = tariff.base_minor + tariff.per_kilogram_minor * parcel.kilograms
+            asks = weighed = tariff.base_minor + tariff.per_kilogram_minor * kilograms
         else:
             asks = price(tariff.base_minor, tariff.per_kilogram_minor, terms, parcel)
             weighed = asks - terms.off_minor
@@ -92,11 +93,6 @@ def cheapest(arrivals: Arrivals, parcel: Parcel) -> tuple[int, int, Tariff]:
         if weighed < least or (weighed == least and at < arrives_at):
             least, cost_minor, arrives_at, best = weighed, asks, at, tariff
     return cost_minor, arrives_at, best
-
-
-def off_minor(tariff: Tariff) -> int:
-    """What the cost of sending is rated lower by, for the customer asked for this carrier."""
-    return 0 if tariff.terms is None else tariff.terms.off_minor
 
 
 def carrying(arrivals: Arrivals, largest: Largest) -> Arrivals:

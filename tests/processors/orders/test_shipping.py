@@ -8,6 +8,7 @@ from processors.reasons import Reason
 from processors.rules import Rules
 from schemas.records.assignments import ItemQuantity
 from schemas.records.finance import OrderFulfilled, ReferenceLinked
+from schemas.records.network import WeightBand, ZoneRate
 from schemas.records.orders import OrderClosed
 from schemas.records.reservations import ConsumeStock, RouteStock
 from schemas.records.shipments import ShipmentLinked, Tracked
@@ -53,6 +54,24 @@ def test_what_left_is_consumed_linked_and_costed():
     assert asked(desk, OrderFulfilled) == [OrderFulfilled(ORDER, "S1", BERLIN, DHL, "EUR", 400 + 3 * 50, 1_500)]
     assert desk.take() == []
     assert (row(desk).phase, row(desk).grants) == (Phase.FULFILLED, ())
+
+
+@pytest.mark.parametrize(
+    ("account", "minor"),
+    [
+        ({"zone_rates": (ZoneRate("DE:10", 1, 250),)}, 250 + 3 * 50),  # the rate of the order's own zone
+        ({"zone_rates": (ZoneRate("DE:18", 1, 250),)}, 400 + 3 * 50),
+        ({"zone_rates": (ZoneRate("DE:1", 1, 0, (WeightBand(2_000, 300), WeightBand(5_000, 800))),)}, 800),
+        ({"max_weight_g": 2_000}, 2 * 400 + 3 * 50),  # it should have left in two parcels
+    ],
+)
+def test_what_a_shipment_should_cost_is_what_its_rate_says(account, minor):
+    desk = bench(**account)
+    place_in_one_hop(desk, order(line(1, SHOE, 2), line(2, SHOE, 1)))
+    desk.take()
+    desk.send("order-events", ORDER, ships(desk, BERLIN))
+    (fulfilled,) = asked(desk, OrderFulfilled)
+    assert fulfilled.shipping_minor == minor
 
 
 def test_the_same_shipment_again_changes_nothing():

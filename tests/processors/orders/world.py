@@ -84,7 +84,7 @@ def variant(variant_id: str, currency: str = "EUR", *, retired: bool = False) ->
     return VariantDefined(variant_id, variant_id, None, None, 500, currency, 700, (), retired)
 
 
-def network(rules: Rules = RULES, *, partials: bool = False) -> Network:
+def network(rules: Rules = RULES, *, partials: bool = False, **account_fields: Any) -> Network:
     account = CarrierAccountDefined(
         account_id=DHL,
         carrier="dhl_parcel_de",
@@ -98,6 +98,7 @@ def network(rules: Rules = RULES, *, partials: bool = False) -> Network:
         currency="EUR",
         b2b_only=False,
         daily_slots=1_000,
+        **account_fields,
     )
     records: list[Any] = [
         MerchantDefined(MERCHANT, "Merchant", "EUR", "DE", "acme|rules"),

@@ -10,6 +10,7 @@ from processors.routing.counterfactual import LOSERS_MAX, counterfactuals, evalu
 from processors.routing.facts import Known, Shortlist
 from processors.routing.geo import distance_m, point, turn_e6
 from processors.rules import Rules
+from schemas.records.network import WeightBand, ZoneRate
 from tests.processors.routing.world import (
     ACCOUNT,
     DAY,
@@ -147,12 +148,23 @@ def test_the_ceiling_may_be_raised_or_the_location_cheaper():
             {"rules": {"zones": {"isles": ("DE:2", "DE:10")}, "forbidden_zones": (("DE", "isles"), ("AT", "DE:10"))}},
         ),
         ("no_account", "may use the carrier account acme|dhl", {"b": {"carrier_account_ids": ()}}),
+        (
+            "other_carrier_asked_for",
+            "may use the carrier account acme|gls",
+            {"order": {"carrier_preference": "gls"}, "rules": {"carrier_preference_required": True}, "gls": ("DE",)},
+        ),
+        (
+            "parcel_too_large",
+            "may use the carrier account acme|gls",
+            {"variants": (change(VARIANT, length_mm=2_000),), "dhl": {"max_length_mm": 1_000}, "gls": ("DE",)},
+        ),
         ("service_type_missing", "offers ship_from_warehouse", {"b": {"services": ()}}),
         ("capability_missing", "has hazmat", {"variants": (change(VARIANT, needs=("hazmat",)),)}),
     ],
 )
 def test_permissions(verdict, words, case):
-    carries = (change(ACCOUNT, countries=("DE", "NL")), change(ACCOUNT, account_id="acme|gls", countries=("FR",)))
+    dhl = change(ACCOUNT, countries=("DE", "NL"), **case.pop("dhl", {}))
+    carries = (dhl, change(ACCOUNT, account_id="acme|gls", carrier="gls", countries=case.pop("gls", ("FR",))))
     place = case.pop("b", {})
     flip, _ = told(inputs({"b": place}, stock(a={"b": 5}), accounts=carries, **case))
     assert (flip.verdict, [one.words for one in flip.changes]) == (verdict, [words])
@@ -318,7 +330,14 @@ def evaluations(draw):
         "promised_at": draw(st.sampled_from([None, NOW + DAY + 8 * HOUR, NOW + 4 * DAY])),
         "cost_ceiling_minor": draw(st.sampled_from([None, 20_000, 30_000])),
     }
+    order["carrier_preference"] = draw(st.sampled_from(["", "", "ups"]))
+    rules["carrier_preference_required"] = draw(st.booleans())
     express = change(ACCOUNT, account_id="acme|express", transit_days=(0, 1), base_cost_minor=(1_500, 2_000))
+    express = change(express, carrier=draw(st.sampled_from(["dhl_express", "ups"])))
+    express = change(express, max_weight_g=draw(st.sampled_from([0, 0, 1_000])))
+    express = change(
+        express, zone_rates=draw(st.sampled_from([(), (ZoneRate("DE:10", 0, 0, (WeightBand(900, 70),)),)]))
+    )
     return inputs(places, offers, heard=heard, rules=rules, order=order, variants=variants, accounts=(ACCOUNT, express))
 
 
