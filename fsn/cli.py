@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "fsn.run",
     "scenario": "fsn.scenario",
     "schemas": "fsn.schemas",
+    "staleness": "fsn.staleness",
     "stock": "fsn.stock",
     "topology": "fsn.topology",
     "worker": "fsn.worker",
