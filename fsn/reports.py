@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 app = typer.Typer(name="report", help="Reports over a recorded run: locations.", no_args_is_help=True)
 
 HOUR_MS: Final = 3_600_000
-HEADINGS: Final = (
-    "routed", "waiting", "completed", "failed", "accepted %", "in time %", "accept h p50/p95", "ship h p50/p95",
-    "units shipped", "on hand", "reserved", "available", "gapped", "slots", "feed",
+WORK: Final = (
+    "routed", "waiting", "completed", "failed", "taken %", "in time %", "accept h p50/p95", "ship h p50/p95", "units shipped",
 )  # fmt: skip
+STOCK: Final = ("items", "on hand", "reserved", "available", "gapped", "slots used", "feed complete to (UTC)")
 COLUMNS: Final = (
     "partner_id", "location_id", "routed", "pending_accept", "pending_allocation", "pending_shipment", "pending_invoice",
     "completed", "failed", "accepted", "shipped", "in_time", "accept_p50_ms", "accept_p95_ms", "ship_p50_ms",
@@ -71,9 +71,12 @@ def locations(
         typer.echo(msgspec.json.format(msgspec.json.encode({**told, "all": values(summed(lines))})).decode())
         return
     console = Console()
-    _print("Locations", [(line.location_id, line) for line in lines], console)
-    partners = [(f"{line.partner_id} ({line.locations})", line) for line in by_partner(lines)]
-    _print("Partners (and how many locations)", [*partners, (f"all ({len(lines)})", summed(lines))], console)
+    of_partners = [(f"{line.partner_id} ({line.locations})", line) for line in by_partner(lines)]
+    of_partners.append((f"all ({len(lines)})", summed(lines)))
+    of_locations = [(line.location_id, line) for line in lines]
+    for scope, named in (("locations", of_locations), ("partners, and how many locations", of_partners)):
+        _print(f"Work of {scope}", WORK, [(name, _work(line)) for name, line in named], console)
+        _print(f"Stock and load of {scope}", STOCK, [(name, _stock(line)) for name, line in named], console)
 
 
 def values(line: "Line") -> dict[str, object]:
@@ -92,20 +95,21 @@ def values(line: "Line") -> dict[str, object]:
     return {name: found[name] for name in COLUMNS}
 
 
-def _print(title: str, lines: "list[tuple[str, Line]]", console: object) -> None:
+def _print(title: str, headings: tuple[str, ...], rows: list[tuple[str, tuple[str, ...]]], console: object) -> None:
     from rich.console import Console
     from rich.table import Table
 
     assert isinstance(console, Console)
-    shown = Table("", *HEADINGS, title=title)
-    for column in shown.columns[1:]:
-        column.justify = "right"
-    for name, line in lines:
-        shown.add_row(literal(name), *map(literal, _row(line)))
+    shown = Table(title=title)
+    shown.add_column(no_wrap=True)
+    for heading in headings:
+        shown.add_column(heading, justify="right")
+    for name, row in rows:
+        shown.add_row(literal(name), *map(literal, row))
     console.print(shown)
 
 
-def _row(line: "Line") -> tuple[str, ...]:
+def _work(line: "Line") -> tuple[str, ...]:
     from fsn.location_report import percentile
 
     def hours(times: list[int]) -> str:
@@ -113,29 +117,20 @@ def _row(line: "Line") -> tuple[str, ...]:
         return "/".join("-" if one is None else f"{one / HOUR_MS:.1f}" for one in found)
 
     waiting = sum(count for queue, count in line.queues.items() if queue.startswith("pending_"))
+    counts = line.routed, waiting, line.queues["completed"], line.queues["failed"]
+    shares = _share(line.taken, line.routed), _share(line.in_time, line.shipped)
+    times = hours(line.accept_ms), hours(line.ship_ms)
+    return (*(f"{count:,}" for count in counts), *shares, *times, f"{line.units_shipped:,}")
+
+
+def _stock(line: "Line") -> tuple[str, ...]:
     if not line.complete_to_at:
         feed = "-"
-    elif line.locations == 1:
-        feed = ("stale since " if line.stale else "to ") + utc(line.complete_to_at)
     else:
-        feed = f"{line.stale} stale"
-    return (
-        f"{line.routed:,}",
-        f"{waiting:,}",
-        f"{line.queues['completed']:,}",
-        f"{line.queues['failed']:,}",
-        _share(line.taken, line.routed),
-        _share(line.in_time, line.shipped),
-        hours(line.accept_ms),
-        hours(line.ship_ms),
-        f"{line.units_shipped:,}",
-        f"{line.on_hand:,}",
-        f"{line.reserved:,}",
-        f"{line.available:,}",
-        f"{line.gapped:,}",
-        f"{line.slots_used:,}/{line.slots:,}",
-        feed,
-    )
+        stale = f" ({line.stale} stale)" if line.locations > 1 else " (stale)" if line.stale else ""
+        feed = utc(line.complete_to_at) + stale
+    counts = line.items, line.on_hand, line.reserved, line.available, line.gapped
+    return (*(f"{count:,}" for count in counts), f"{line.slots_used:,}/{line.slots:,}", feed)
 
 
 def _share(part: int, whole: int) -> str:
