@@ -10,9 +10,11 @@ from schemas.topology import load
 from streams.registry_pages import RegistryPages
 from tests.schemas.making import record
 
-PLACED, TICK = (next(known for known in bundled().versions if known.record == name) for name in ("OrderPlaced", "Tick"))
+CANCELLED, TICK = (
+    next(known for known in bundled().versions if known.record == name) for name in ("OrderCancelled", "Tick")
+)
 PAGES = RegistryPages(bundled(), load("topology.yaml"))
-ORDERS = "orders-fsn.orders.OrderPlaced"
+ORDERS = "orders-fsn.orders.OrderCancelled"
 
 
 def said(answer):
@@ -24,8 +26,8 @@ def asks(schema):
 
 
 def test_an_id_stands_for_one_schema():
-    status, answer = said(PAGES.schema(str(PLACED.id)))
-    assert (status, json.loads(answer["schema"])) == (200, PLACED.schema)
+    status, answer = said(PAGES.schema(str(CANCELLED.id)))
+    assert (status, json.loads(answer["schema"])) == (200, CANCELLED.schema)
 
 
 def test_all_schemas_are_avro():
@@ -52,7 +54,7 @@ def test_an_id_names_every_subject_it_stands_under():
 
 
 def test_a_version_is_found_by_number_and_as_the_latest():
-    expected = {"subject": ORDERS, "version": 1, "id": PLACED.id, "schema": PLACED.text}
+    expected = {"subject": ORDERS, "version": 1, "id": CANCELLED.id, "schema": CANCELLED.text}
     for number in ("1", "latest", "-1"):
         assert said(PAGES.version(ORDERS, number)) == (200, expected)
 
@@ -68,21 +70,21 @@ def test_the_latest_of_several_versions_is_the_highest():
 
 
 def test_a_schema_is_looked_up_however_it_is_spaced():
-    assert said(PAGES.look_up(ORDERS, asks(json.dumps(PLACED.schema, indent=4))))[1]["id"] == PLACED.id
+    assert said(PAGES.look_up(ORDERS, asks(json.dumps(CANCELLED.schema, indent=4))))[1]["id"] == CANCELLED.id
 
 
 def test_a_schema_is_had_alone():
-    for answer in (PAGES.plain_schema(str(PLACED.id)), PAGES.version_schema(ORDERS, "latest")):
-        assert said(answer) == (200, PLACED.schema)
+    for answer in (PAGES.plain_schema(str(CANCELLED.id)), PAGES.version_schema(ORDERS, "latest")):
+        assert said(answer) == (200, CANCELLED.schema)
     assert said(PAGES.plain_schema("0"))[1]["error_code"] == 40403
     assert said(PAGES.version_schema(ORDERS, "2"))[1]["error_code"] == 40402
 
 
 def test_who_registers_what_is_known_gets_its_id_and_nothing_new_is_taken():
-    assert said(PAGES.register(ORDERS, asks(PLACED.schema))) == (200, {"id": PLACED.id})
+    assert said(PAGES.register(ORDERS, asks(CANCELLED.schema))) == (200, {"id": CANCELLED.id})
     for subject, body, code in (
         (ORDERS, asks(TICK.schema), 42205),
-        ("no-such-subject", asks(PLACED.schema), 40401),
+        ("no-such-subject", asks(CANCELLED.schema), 40401),
         (ORDERS, b"no schema", 42201),
     ):
         status, answer = said(PAGES.register(subject, body))
@@ -93,8 +95,8 @@ def test_who_registers_what_is_known_gets_its_id_and_nothing_new_is_taken():
 def test_other_ids_are_shown_where_another_registry_gave_them_out():
     ids = {(known.record, known.version): known.id + 700 for known in bundled().versions}
     pages = RegistryPages(bundled(ids), load("topology.yaml"))
-    assert said(pages.version(ORDERS, "latest"))[1]["id"] == PLACED.id + 700
-    assert pages.schema(str(PLACED.id + 700)).status == 200
+    assert said(pages.version(ORDERS, "latest"))[1]["id"] == CANCELLED.id + 700
+    assert pages.schema(str(CANCELLED.id + 700)).status == 200
 
 
 @pytest.mark.parametrize("schema_id", ["0", "-1", "9999", "x", "", "٣", "9" * 5_000])
@@ -107,7 +109,7 @@ def test_an_unknown_subject_is_40401():
     refusal = (404, {"error_code": 40401, "message": "Subject 'orders-value' not found."})
     assert said(PAGES.versions("orders-value")) == refusal
     assert said(PAGES.version("orders-value", "latest")) == refusal
-    assert said(PAGES.look_up("orders-value", asks(PLACED.schema))) == refusal
+    assert said(PAGES.look_up("orders-value", asks(CANCELLED.schema))) == refusal
 
 
 def test_an_unknown_version_is_40402():
