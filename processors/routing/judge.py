@@ -136,8 +136,7 @@ def _shipped(lane: Lane, row: Row, *, wanted: Wanted) -> tuple[int, carrier.Arri
     if verdict:
         row.stop(2, verdict)
         return None
-    handled = lane.handling_week is not None
-    schedule = lane.schedule(lane.ready_at(wanted.now_at) if handled else wanted.now_at + lane.handling_ms)
+    schedule = lane.schedule(lane.ready_at(wanted.now_at))
     if isinstance(schedule, Verdict):
         row.stop(3, schedule)
         return None
