@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import msgspec
+import yaml
 
 from processors.rules import RuleError, Rules, rules_from
 from schemas.topology import TopologyError, mapping_of
@@ -52,6 +53,9 @@ def document_of(text: str, *, name: str) -> Document:
     """The document of a text; an empty one states the defaults."""
     if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
         return Document(text, Rules())
+    alias = _alias_in(text)
+    if alias is not None:
+        raise DocumentError(f"{name}:{alias}: an alias stands for something else; write out what is meant")
     try:
         declared, places = mapping_of(text, name=name, start="a rule, such as `splitting_allowed: false`")
     except TopologyError as error:
@@ -61,6 +65,17 @@ def document_of(text: str, *, name: str) -> Document:
     except RuleError as error:
         places.report(_place(error.path, declared), f"{error.detail}; mend the rule")
         raise DocumentError("; ".join(places.problems)) from error
+
+
+def _alias_in(text: str) -> int | None:
+    """The line of the first YAML alias: aliases of aliases multiply, and rules are short."""
+    try:
+        for event in yaml.parse(text):
+            if isinstance(event, yaml.AliasEvent):
+                return 1 if event.start_mark is None else event.start_mark.line + 1
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        pass  # what does not parse is told in its own words
+    return None
 
 
 def _place(path: str, declared: object) -> tuple[str | int, ...]:

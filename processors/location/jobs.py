@@ -37,6 +37,8 @@ STATES: Final = ("open", "in_progress", "closed")
 AT_WORK: Final = (Queue.PENDING_SHIPMENT, Queue.PENDING_INVOICE, Queue.COMPLETED)
 """A handover may be told after the shipment."""
 JOBS_MAX: Final = 64
+BATCH_MAX: Final = 1_000
+"""Assignments of one batch: each of them is told, in the batch's own transaction."""
 SHORT_PICK: Final = "short pick"
 
 
@@ -69,6 +71,9 @@ def report_batch(record: PickBatchReported, ctx: Context) -> None:
         raise Refused(Reason.INVALID_VALUE, f"batch {record.batch_id} names no assignment: name those it picks for")
     if len(set(record.assignment_ids)) < len(record.assignment_ids):
         raise Refused(Reason.INVALID_VALUE, f"batch {record.batch_id} names an assignment twice: name each once")
+    if len(record.assignment_ids) > BATCH_MAX:
+        detail = f"batch {record.batch_id} names {len(record.assignment_ids)} assignments: report {BATCH_MAX} at a time"
+        raise Refused(Reason.INVALID_VALUE, detail)
     job = Job(record.batch_id, "pick", record.state, record.batch_id)
     moves = []
     for assignment_id in record.assignment_ids:

@@ -30,8 +30,8 @@ def placed(order_id, *wanted):
     return OrderPlaced(**{**shared, **own, **rest})
 
 
-def recorded(rules=None):
-    """The driver after the run, under these rules, or the defaults."""
+def recorded(rules=None, *, shadow=None):
+    """The driver after the run, under these rules, or the defaults, and perhaps with others as a shadow."""
     driver = TopologyDriver(load_topology(clock="external"), STAGES, start_at=NOW - DAY)
     made = network(location("near"), location("far", **FAR), location("stale"))
     reference = (made.merchants, made.partners, made.locations, made.feeds)
@@ -39,6 +39,8 @@ def recorded(rules=None):
     driver.publish(ACCOUNT, VARIANT, change(VARIANT, variant_id="acme|var_b", weight_g=2_000))
     if rules is not None:
         driver.publish(RuleSetPublished("acme|rules", 1, "", msgspec.msgpack.encode(rules)))
+    if shadow is not None:
+        driver.publish(RuleSetPublished("acme|rules", 2, "", msgspec.msgpack.encode(shadow), "shadow"))
     driver.tick(NOW - DAY)
     _stock(driver, "stale", 9)
     driver.tick(NOW)

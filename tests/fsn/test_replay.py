@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import fsn.recording
 from fsn.replay import app
 from fsn.replaying import SetHash, comparable, replay_run
+from processors.rules import Rules
 from streams.machine import Raw
 from tests.fsn.explained import recorded, recording
 
@@ -38,6 +39,21 @@ def test_a_run_repeats(driver):
     topics = {topic.topic: topic for topic in result.topics}
     assert topics["routing-decisions"].records == topics["routing-decisions"].replayed_records > 3
     assert {"order-events", "task-manifests", "stock-offers", "feed-status", "dead-letters"} <= set(topics)
+
+
+def test_a_run_with_shadow_rules_repeats_and_decides_as_without_them():
+    shadowed, alone = (recorded(Rules(), shadow=shadow) for shadow in (Rules(weight_distance=9), None))
+    topics = {topic.topic: topic for topic in run(shadowed).topics}
+    assert topics["shadow-decisions"].same
+    assert topics["shadow-decisions"].records > 3
+    assert run(shadowed).same
+    plans = [[(one.order_id, one.attempt, one.plan) for one in decisions(driver)] for driver in (shadowed, alone)]
+    assert plans[0] == plans[1] != []
+
+
+def decisions(driver):
+    made = recording(driver)
+    return [one for partition in range(4) for _, one in made.decoded("routing-decisions", partition)]
 
 
 def test_only_what_tasks_alone_write_is_compared(driver):

@@ -69,6 +69,7 @@ def test_a_document_that_states_nothing_is_the_defaults(text):
         ("distance_best_m: 5\ndistance_worst_m: 5\n", "r.yaml:1: distance_best_m: must be below distance_worst_m (5)"),
         ("park_retry_max_ms: 1\n", "r.yaml:1: park_retry_max_ms: must be at least park_retry_ms"),
         ("weight_cost: 1\nweight_cost: 2\n", "r.yaml:2: weight_cost"),
+        ("a: &a [x]\nb: *a\n", "r.yaml:2: an alias stands for something else; write out what is meant"),
         ("- a\n", "r.yaml:1: the file is no mapping; start from a rule"),
         ("a: [", "r.yaml:1"),
     ],

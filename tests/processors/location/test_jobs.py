@@ -3,7 +3,7 @@
 import pytest
 
 from processors.location.inbox import ASSIGNMENTS
-from processors.location.jobs import JOBS_MAX
+from processors.location.jobs import BATCH_MAX, JOBS_MAX
 from processors.reasons import Reason
 from schemas.records.assignments import AssignmentRejected
 from schemas.records.partner_work import JobState
@@ -184,6 +184,12 @@ def test_a_batch_moves_none_of_its_assignments_where_one_cannot(says, refusal):
     bench = offered([accepted(*ALL, number=number) for number in (1, 2)], numbers=(1, 2, 3))
     assert say(bench, says) is refusal
     assert (jobs(bench, 1), bench.take()) == ([], [])
+
+
+def test_a_batch_has_an_end():
+    bench = offered(TAKEN)
+    assert say(bench, batch("open", *range(1, BATCH_MAX + 2))) is INVALID
+    assert say(bench, batch("open", *range(1, BATCH_MAX + 1))) is Reason.UNKNOWN_ASSIGNMENT
 
 
 def test_a_batch_of_nothing_is_refused():
