@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 COMMANDS: Final[dict[str, str]] = {
     "backtest": "fsn.backtest",
+    "catalogue": "fsn.catalogue",
     "demo": "fsn.demo",
     "dlq": "fsn.deadletters",
     "explain": "fsn.explain",

@@ -14,7 +14,8 @@ from fsn.declaration import DEFAULT_FILE, File
 from fsn.terminal import literal, plain, utc
 
 if TYPE_CHECKING:
-    from fsn.rule_desk import Agreement, Published, RuleDesk
+    from fsn.network_desk import NetworkDesk
+    from fsn.rule_desk import Agreement, Published
     from schemas.records.network import RuleSetPublished
 
 app = typer.Typer(
@@ -59,13 +60,14 @@ def publish(
     file: File = DEFAULT_FILE,
 ) -> None:
     """Publish a document as the rule set's next version."""
+    from fsn.rule_desk import history as history_of
     from fsn.rule_desk import newest
     from fsn.rule_documents import read_document
     from schemas.records.network import RuleSetPublished
 
     document = read_document(path)
     desk = _open(brokers, file)
-    version = max(newest(desk.history(rule_set_id)), default=0) + 1
+    version = max(newest(history_of(desk, rule_set_id)), default=0) + 1
     record = RuleSetPublished(rule_set_id, version, document.text, document.compiled, status.value, author, comment)
     _send(desk, record)
 
@@ -144,7 +146,9 @@ def agreement(
     import msgspec
     from rich.console import Console
 
-    found = _open(brokers, file).agreements(rule_set_id)
+    from fsn.rule_desk import agreements
+
+    found = agreements(_open(brokers, file), rule_set_id)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode([_as_json(one) for one in found])).decode())
         return
@@ -190,22 +194,23 @@ def _as_json(one: "Agreement") -> dict[str, object]:
     return {**msgspec.structs.asdict(one), "reasons": dict(one.reasons), "rate_e6": one.rate_e6}
 
 
-def _move(rule_set_id: str, version: int, status: str, *, author: str, comment: str, desk: "RuleDesk") -> None:
+def _move(rule_set_id: str, version: int, status: str, *, author: str, comment: str, desk: "NetworkDesk") -> None:
     import msgspec
 
     record = _version_of(_known(desk, rule_set_id), rule_set_id, version)
     _send(desk, msgspec.structs.replace(record, status=status, author=author, comment=comment))
 
 
-def _send(desk: "RuleDesk", record: "RuleSetPublished") -> None:
-    desk.publish(record)
+def _send(desk: "NetworkDesk", record: "RuleSetPublished") -> None:
+    desk.publish((record.rule_set_id, record))
     typer.echo(f"{plain(record.rule_set_id)} version {record.version}: {record.status}")
 
 
-def _known(desk: "RuleDesk", rule_set_id: str | None) -> "list[Published]":
+def _known(desk: "NetworkDesk", rule_set_id: str | None) -> "list[Published]":
     from fsn.rule_desk import RuleSetError
+    from fsn.rule_desk import history as history_of
 
-    found = desk.history(rule_set_id)
+    found = history_of(desk, rule_set_id)
     if not found:
         what = "no rule set" if rule_set_id is None else plain(rule_set_id)
         raise RuleSetError(f"{what} was ever published: `fsn rules publish` does")
@@ -226,9 +231,9 @@ def _version_of(history: "list[Published]", rule_set_id: str, version: int | Non
     return known[version].record
 
 
-def _open(brokers: str | None, file: Path) -> "RuleDesk":
+def _open(brokers: str | None, file: Path) -> "NetworkDesk":
     from fsn.declaration import load_topology
-    from fsn.rule_desk import RuleDesk
+    from fsn.network_desk import NetworkDesk
     from streams.settings import read_settings
 
-    return RuleDesk(load_topology(file), read_settings(brokers=brokers))
+    return NetworkDesk(load_topology(file), read_settings(brokers=brokers))

@@ -14,6 +14,7 @@ from fsn.declaration import DEFAULT_FILE, File
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fsn.recording import Recording
     from fsn.stock_history import Change, History
 
 app = typer.Typer(name="stock")
@@ -25,6 +26,7 @@ def stock(
     *,
     at: Annotated[str | None, typer.Option(help="2026-11-27T14:00:00Z, or epoch ms; without it, the end.")] = None,
     location: Annotated[list[str] | None, typer.Option(help="Only this location; may be repeated.")] = None,
+    merchant: Annotated[str | None, typer.Option(help="As this merchant may see it: suppliers decide.")] = None,
     history: Annotated[bool, typer.Option("--history", help="Every change, and what caused it.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; its fields are a contract.")] = False,
     brokers: Annotated[str | None, typer.Option("--brokers", "-b", envvar="FSN_BROKERS", help="host:port, …")] = None,
@@ -41,7 +43,12 @@ def stock(
     from fsn.terminal import instant_of, plain
 
     until_at = None if at is None else instant_of(at, option="--at")
-    found = read_history(open_recording(brokers, file), variant, until_at=until_at)
+    recording = open_recording(brokers, file)
+    if merchant is not None and not _may_see(recording, merchant, variant):
+        said = f"{merchant} may not see the stock of {variant}: its supplier has not granted stock_visible"
+        Console(stderr=True).print(plain(said), style="bold red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+    found = read_history(recording, variant, until_at=until_at)
     shown_at = found.until_at if until_at is None else until_at
     standings = [one for one in found.standings(shown_at) if not location or one.location_id in location]
     changes = [one for one in found.changes if one.at <= shown_at and (not location or one.location_id in location)]
@@ -58,6 +65,16 @@ def stock(
     _show(found, shown_at, location or (), console)
     if history:
         _show_changes(changes, console)
+
+
+def _may_see(recording: "Recording", merchant_id: str, variant_id: str) -> bool:
+    """By the grants in force now, whatever instant is asked about."""
+    from processors.routing.entitlements import may_see_stock
+
+    copy = recording.network()
+    network = copy.at(copy.available)
+    variant = network.variants.get(variant_id)
+    return variant is None or may_see_stock(network, merchant_id, variant)
 
 
 def _show(found: "History", at: int, locations: "list[str] | tuple[()]", console: "Console") -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from processors.rules import DEFAULT_RULES, Rules
 from schemas.records.base import Record
+from schemas.records.catalogues import CatalogueActivated, CatalogueReleased
 from schemas.records.network import (
     CarrierAccountDefined,
     EntitlementGranted,
@@ -24,6 +25,13 @@ from schemas.records.network import (
     SupplierDefined,
     VariantDefined,
 )
+
+
+class Activation(msgspec.Struct, frozen=True):
+    """How far a merchant is with a catalogue: the release its node has imported (0: none), and the one it waits for."""
+
+    imported: int = 0
+    pending: int = 0
 
 
 class RuleSet(msgspec.Struct, frozen=True):
@@ -65,6 +73,8 @@ REFERENCE_DATA: Final = (
     RuleSetPublished,
     SupplierDefined,
     EntitlementGranted,
+    CatalogueReleased,
+    CatalogueActivated,
 )
 
 MAPS: Final = (
@@ -78,6 +88,8 @@ MAPS: Final = (
     "shadows",
     "suppliers",
     "grants",
+    "catalogues",
+    "activations",
 )
 
 
@@ -101,6 +113,10 @@ class Network:
         self.suppliers: dict[str, SupplierDefined] = {}
         self.grants: dict[GrantKey, int] = {}
         """Ranks in `LEVELS` of the grants in force; a revoked one is gone."""
+        self.catalogues: dict[str, CatalogueReleased] = {}
+        """The last release of each."""
+        self.activations: dict[tuple[str, str], Activation] = {}
+        """By merchant_id and catalogue_id."""
         self.cache: dict[Any, Any] = {}
         """Values derived from this version alone (never from an order), kept by those who derive them."""
         self.variants_cache: dict[Any, Any] = {}
@@ -152,6 +168,36 @@ def _apply_rule_set(network: Network, record: RuleSetPublished) -> None:
     in_force[rule_set_id] = RuleSet(rule_set_id, version, rules)
 
 
+def _apply_supply(
+    network: Network, record: SupplierDefined | EntitlementGranted | CatalogueReleased | CatalogueActivated
+) -> None:
+    """What suppliers say of their catalogues, and merchants of what they take from them."""
+    match record:
+        case SupplierDefined():
+            network.suppliers[record.supplier_id] = record
+        case EntitlementGranted(retired=True):
+            network.grants.pop(grant_key(record), None)
+        case EntitlementGranted():
+            network.grants[grant_key(record)] = RANK[record.level]
+        case CatalogueReleased():
+            network.catalogues[record.catalogue_id] = record
+        case CatalogueActivated():
+            _apply_activation(network, record)
+
+
+def _apply_activation(network: Network, record: CatalogueActivated) -> None:
+    """A merchant goes on selling from the release it has while it waits for the next one."""
+    key = record.merchant_id, record.catalogue_id
+    known = network.activations.get(key, Activation())
+    match record.state:
+        case "pending":
+            network.activations[key] = Activation(known.imported, record.version)
+        case "imported":
+            network.activations[key] = Activation(record.version)
+        case _:
+            network.activations.pop(key, None)
+
+
 def grant_key(grant: EntitlementGranted) -> GrantKey:
     """What a later grant replaces."""
     return grant.supplier_id, grant.merchant_id, grant.scope, grant.scope_id
@@ -179,11 +225,7 @@ def _apply(network: Network, record: Any) -> None:
             network.accounts[record.account_id] = record
         case RuleSetPublished():
             _apply_rule_set(network, record)
-        case SupplierDefined():
-            network.suppliers[record.supplier_id] = record
-        case EntitlementGranted(retired=True):
-            network.grants.pop(grant_key(record), None)
-        case EntitlementGranted():
-            network.grants[grant_key(record)] = RANK[record.level]
+        case SupplierDefined() | EntitlementGranted() | CatalogueReleased() | CatalogueActivated():
+            _apply_supply(network, record)
         case _:
             raise TypeError(f"{type(record).__name__} is not reference data")

@@ -15,9 +15,10 @@ from processors.network import LEVELS, RANK, REFERENCE_DATA, SCOPES, grant_key
 from processors.postcodes import around, problem_of
 from processors.reasons import Reason
 from processors.rules import RuleError, Rules, check
-from processors.versions import STATUSES
+from processors.versions import ACTIVATION_STATES, STATUSES
 from processors.zones import known_countries, known_zones
 from schemas.records.base import Record
+from schemas.records.catalogues import CatalogueActivated, CatalogueReleased
 from schemas.records.network import (
     CarrierAccountDefined,
     EntitlementGranted,
@@ -65,6 +66,14 @@ def _problems(record: Record) -> Iterator[str]:
             yield from _named(f"rule set {record.rule_set_id} version {record.version}", _rule_set(record))
         case EntitlementGranted():
             yield from _named(f"entitlement {'/'.join(grant_key(record))}", _grant(record))
+        case CatalogueReleased():
+            counts = _least("version", record.version, 1), _least("variants", record.variants, 0)
+            tenants = _one_tenant("catalogue and supplier", record.catalogue_id, record.supplier_id)
+            yield from _named(f"catalogue {record.catalogue_id}", *counts, tenants)
+        case CatalogueActivated():
+            name = f"activation of {record.catalogue_id} by {record.merchant_id}"
+            tenants = _one_tenant("catalogue and merchant", record.catalogue_id, record.merchant_id)
+            yield from _named(name, _least("version", record.version, 1), _activation(record), tenants)
 
 
 def _named(name: str, *problems: Iterable[str]) -> Iterator[str]:
@@ -199,9 +208,18 @@ def _grant(grant: EntitlementGranted) -> Iterator[str]:
         yield f"scope {grant.scope!r} is unknown: use one of {', '.join(SCOPES)}"
     if grant.scope == "merchant" and grant.scope_id != grant.merchant_id:
         yield "a grant of scope merchant names the merchant itself as scope_id"
-    tenants = {one.partition("|")[0] for one in (grant.supplier_id, grant.merchant_id, grant.scope_id)}
+    yield from _one_tenant("supplier, merchant and scope_id", grant.supplier_id, grant.merchant_id, grant.scope_id)
+
+
+def _activation(record: CatalogueActivated) -> Iterator[str]:
+    if record.state not in ACTIVATION_STATES:
+        yield f"state is {record.state!r}: it is one of {', '.join(ACTIVATION_STATES)}"
+
+
+def _one_tenant(what: str, *ids: str) -> Iterator[str]:
+    tenants = {one.partition("|")[0] for one in ids}
     if len(tenants) > 1:
-        yield f"supplier, merchant and scope_id belong to several tenants ({', '.join(sorted(tenants))})"
+        yield f"{what} belong to several tenants ({', '.join(sorted(tenants))})"
 
 
 def _country(code: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ import yaml
 from processors.routing.geo import turn_e6
 from processors.rules import RuleError, rules_from
 from schemas.records.base import Record
+from schemas.records.catalogues import CatalogueActivated, CatalogueReleased
 from schemas.records.network import (
     CarrierAccountDefined,
     EntitlementGranted,
@@ -43,6 +44,7 @@ KINDS: Final = {
     "accounts": "acc",
     "merchants": "merchant",
     "suppliers": "supplier",
+    "catalogues": "cat",
 }
 LOCATION: Final[dict[str, Any]] = {
     "country": "DE",
@@ -91,6 +93,12 @@ GRANT: Final[dict[str, Any]] = {
     "scope_id": MERCHANT,
     "level": "order_allowed",
 }
+ACTIVATION: Final[dict[str, Any]] = {
+    "merchant_id": MERCHANT,
+    "catalogue_id": f"{TENANT}|cat_spring",
+    "version": 1,
+    "state": "pending",
+}
 LOCATION_ALSO: Final = ("accounts", "freshness_limit_ms", "km", "partials_allowed")
 DEFAULTS: Final[dict[str, Any]] = {
     "locations": {},
@@ -100,6 +108,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "shadow": None,
     "merchants": {"shop": {}},
     "suppliers": {},
+    "catalogues": {},
+    "activations": {},
     "grants": {},
 }
 
@@ -154,6 +164,13 @@ def network_of(given: Mapping[str, Any], *, version: int = 1) -> Iterator[Record
     for name, own in given.get("suppliers", {}).items():
         key = {"supplier_id": id_of("suppliers", name)}
         yield _record(SupplierDefined, key, {"name": name}, own, ("suppliers", name))
+    for name, own in given.get("catalogues", {}).items():
+        release = {"supplier_id": f"{TENANT}|supplier_tools", "version": 1, "variants": 1}
+        yield _record(
+            CatalogueReleased, {"catalogue_id": id_of("catalogues", name)}, release, own, ("catalogues", name)
+        )
+    for name, own in given.get("activations", {}).items():
+        yield _record(CatalogueActivated, {}, ACTIVATION, own, ("activations", name))
     for name, own in given.get("grants", {}).items():
         yield _record(EntitlementGranted, {}, GRANT, own, ("grants", name))
     for name, own in given.get("locations", {}).items():

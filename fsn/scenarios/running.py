@@ -18,6 +18,7 @@ from processors.aliases import alias_id_of
 from processors.network import grant_key
 from processors.pipeline import STAGES
 from schemas.records.assignments import AssignmentOffered
+from schemas.records.catalogues import CatalogueActivated
 from schemas.records.mapping import AliasDefined
 from schemas.records.network import EntitlementGranted, LocationDefined, RuleSetPublished
 from schemas.records.operations import FeedHeartbeat, LocationLoadChanged
@@ -229,6 +230,8 @@ def _key(record: Any) -> tuple[type, Any]:
         return EntitlementGranted, grant_key(record)
     if isinstance(record, RuleSetPublished):
         return RuleSetPublished, record.status
+    if isinstance(record, CatalogueActivated):
+        return CatalogueActivated, (record.merchant_id, record.catalogue_id)
     return type(record), str(getattr(record, record.__struct_fields__[0]))
 
 

@@ -14,7 +14,7 @@ from processors.network import Network, promises_nothing
 from processors.postcodes import areas_of, narrowest
 from processors.routing import geo
 from processors.routing.calendars import DAY_MS, QUARTER_MS, Cutoff, arrival, cutoffs, local_weekday
-from processors.routing.entitlements import may_order
+from processors.routing.entitlements import order_verdict
 from processors.routing.facts import Offer, Offers, OrderFacts
 from processors.routing.rates import Parcel, size_of
 from processors.routing.score import weights_of
@@ -270,8 +270,8 @@ def needs_of(
         variant = network.variants.get(variant_id)
         if variant is None:
             return Verdict.UNKNOWN_VARIANT
-        if network.suppliers and not may_order(network, facts.merchant_id, variant):
-            return Verdict.NOT_ENTITLED
+        if network.suppliers and (verdict := order_verdict(network, facts.merchant_id, variant)):
+            return verdict
         needs += variant.needs
     return tuple(needs)
 

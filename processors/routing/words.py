@@ -62,6 +62,7 @@ class Verdict(IntEnum):
     CAPABILITY_MISSING = 51
     UNKNOWN_VARIANT = 52
     NOT_ENTITLED = 53
+    NOT_ACTIVATED = 54
     CAPACITY_FULL = 60
     OVER_COST_CEILING = 70
     CURRENCY_UNKNOWN = 71
@@ -128,6 +129,7 @@ WORDS: Final = {
     Verdict.CAPABILITY_MISSING: "it lacks a capability the goods or the customer need",
     Verdict.UNKNOWN_VARIANT: "the reference data does not know a variant of the order",
     Verdict.NOT_ENTITLED: "the supplier of a variant does not allow the merchant to order it",
+    Verdict.NOT_ACTIVATED: "the merchant has not imported a release of the supplier's catalogue that has a variant",
     Verdict.CAPACITY_FULL: "no slot is open today",
     Verdict.OVER_COST_CEILING: "it would cost more than the order allows",
     Verdict.CURRENCY_UNKNOWN: "no rule gives an exchange rate for one of the currencies",

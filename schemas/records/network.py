@@ -161,6 +161,8 @@ class VariantDefined(Record):
     length_mm: longest side of one packed unit; 0 when nobody measured it
     width_mm: its second side
     height_mm: its third side
+    catalogue_id: the supplier's catalogue it is sold from; empty when it is in none
+    released_in: the first version of that catalogue that has it
     """
 
     variant_id: str
@@ -177,6 +179,8 @@ class VariantDefined(Record):
     length_mm: Int32 = 0
     width_mm: Int32 = 0
     height_mm: Int32 = 0
+    catalogue_id: str = ""
+    released_in: Int32 = 0
 
 
 class SupplierDefined(Record):
@@ -185,11 +189,13 @@ class SupplierDefined(Record):
     supplier_id: tenant-qualified id, as in `VariantDefined.supplier_id`
     name: what people call the supplier
     entitlements_required: true when a merchant may order only what it was granted; false leaves the catalogue open
+    activation_required: true when a merchant may order only from releases that its node has imported
     """
 
     supplier_id: str
     name: str
     entitlements_required: bool = False
+    activation_required: bool = False
 
 
 class EntitlementGranted(Record):

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 import typer
 from hypothesis import given
@@ -18,9 +19,11 @@ from fsn.world.feeding import feed_driver
 from fsn.world.world import World
 from processors.pipeline import STAGES
 from processors.stock.rows import STOCK_ITEMS
+from schemas.records.network import EntitlementGranted, SupplierDefined
 from streams.signatures import KeyRing
 from streams.testing import TopologyDriver
 from tests.fsn.explained import MemorySource, recorded, recording
+from tests.processors.routing.world import VARIANT
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +134,24 @@ def test_one_location_as_json(command):
     assert {change["location_id"] for change in found["history"]} == {"acme|loc_near"}
     elsewhere = command("acme|var_a", "--location", "acme|nowhere")
     assert "nothing was heard of acme|var_a at acme|nowhere" in elsewhere.output
+
+
+def test_a_merchant_sees_what_its_supplier_shows(monkeypatch):
+    made = recorded()
+    made.publish(
+        SupplierDefined("acme|supplier", "S", True), msgspec.structs.replace(VARIANT, supplier_id="acme|supplier")
+    )
+    monkeypatch.setattr(fsn.recording, "open_recording", lambda *_: recording(made))
+
+    def asked(merchant):
+        return CliRunner().invoke(app, ["acme|var_a", "--merchant", merchant], env={"COLUMNS": "180"})
+
+    hidden = asked("acme|merchant")
+    assert hidden.exit_code == 1
+    assert "may not see the stock of acme|var_a" in hidden.output
+    made.publish(EntitlementGranted("acme|supplier", "acme|merchant", "merchant", "acme|merchant", "stock_visible"))
+    assert "acme|loc_near" in asked("acme|merchant").output
+    assert asked("acme|other").exit_code == 1
 
 
 @pytest.mark.parametrize(
