@@ -14,6 +14,8 @@ from fsn.declaration import DEFAULT_FILE, File
 from fsn.terminal import literal
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from fsn.backtesting.staleness import Partner
 
 app = typer.Typer(name="staleness", help="What freshness limits cost each partner, and which limit would trade best.")
@@ -59,16 +61,12 @@ def staleness(
 
 def _print(partners: "list[Partner]", short_costs: int, console: object) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     assert isinstance(console, Console)
-    limits = [at.limit_ms for at in partners[0].at] if partners else []
-    headings = ("partner", "limit min", "would win", "lost", "of them wrong", "saved", "unrouted")
-    shown = Table(
-        *headings, *(f"{limit // MINUTE_MS}" for limit in limits), "best", title="Decisions lost to stale stock"
+    shown = _table(
+        "Decisions lost to stale stock",
+        ("limit (min)", "would win", "lost", "of them wrong", "saved", "unrouted", "best"),
     )
-    for column in shown.columns[1:]:
-        column.justify = "right"
     for one in partners:
         now = ", ".join(f"{limit // MINUTE_MS}" for limit in one.limits_ms)
         counts = (
@@ -78,10 +76,24 @@ def _print(partners: "list[Partner]", short_costs: int, console: object) -> None
             f"{one.saved_minor / 100:,.2f}",
             f"{one.unrouted:,}",
         )
-        at = (f"{at.lost}/{at.wrong}" for at in one.at)
-        shown.add_row(*map(literal, (one.partner_id, now, *counts, *at, f"{one.best_ms // MINUTE_MS} min")))
+        shown.add_row(*map(literal, (one.partner_id, now, *counts, f"{one.best_ms // MINUTE_MS} min")))
     console.print(shown)
+    limits = tuple(f"{at.limit_ms // MINUTE_MS}" for at in partners[0].at) if partners else ()
+    traded = _table("At a limit of so many minutes: lost and right / won and wrong", limits)
+    for one in partners:
+        traded.add_row(*map(literal, (one.partner_id, *(f"{at.lost}/{at.wrong}" for at in one.at))))
+    console.print(traded)
     console.print(
-        "Per limit in minutes: decisions lost that would have been right / decisions won on stock that was gone. Best is the "
-        f"limit with the least of both, where one of the latter is worth {short_costs} of the former."
+        "Lost and right: a decision that went elsewhere although the stock was there. Won and wrong: one on stock that was gone, as "
+        f"later reports tell. Best is the limit with the least of both, one of the latter being worth {short_costs} of the former."
     )
+
+
+def _table(title: str, headings: tuple[str, ...]) -> "Table":
+    from rich.table import Table
+
+    shown = Table(title=title)
+    shown.add_column("partner", no_wrap=True)
+    for heading in headings:
+        shown.add_column(heading, justify="right")
+    return shown
