@@ -181,7 +181,7 @@ def _apply_supply(
             network.grants[grant_key(record)] = RANK[record.level]
         case CatalogueReleased():
             network.catalogues[record.catalogue_id] = record
-        case CatalogueActivated():
+        case _:
             _apply_activation(network, record)
 
 

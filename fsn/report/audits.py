@@ -179,6 +179,7 @@ _WORDS: Final = {
     51: "capability missing",
     52: "unknown variant",
     53: "not entitled",
+    54: "not activated",
     60: "capacity full",
     70: "over cost ceiling",
     71: "currency unknown",
