@@ -130,6 +130,8 @@ def _evaluated(
 def _print(comparison: "Comparison", console: "Console") -> None:
     from rich.table import Table
 
+    from processors.money import show as money
+
     one = comparison
     counts = Table("orders", "count", title="Recorded orders under both rules")
     for name, count in (
@@ -156,9 +158,11 @@ def _print(comparison: "Comparison", console: "Console") -> None:
     if one.examples:
         examples = Table("order", "old", "new", "cost", title="Orders whose cost differs most")
         for pair in one.examples:
-            moved = _amount(pair.new.cost_minor - pair.old.cost_minor, pair.currency)
+            moved = pair.new.cost_minor - pair.old.cost_minor
             places = (" + ".join(pair.old.locations), " + ".join(pair.new.locations))
-            examples.add_row(*map(literal, (pair.order_id, *places, f"{moved:+,.2f} {pair.currency}")))
+            examples.add_row(
+                *map(literal, (pair.order_id, *places, ("+" if moved > 0 else "") + money(moved, pair.currency)))
+            )
         console.print(examples)
 
 

@@ -5,7 +5,7 @@ what every worker would skip, before anything is sent; a broker without the topi
 """
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from confluent_kafka import Producer
 
@@ -29,10 +29,13 @@ class NetworkError(RuntimeError):
     """Reference data that cannot be read, or would not be taken."""
 
 
-class Published(NamedTuple):
+Kind = TypeVar("Kind", bound=Record)
+
+
+class Published(NamedTuple, Generic[Kind]):
     """One record. refused: why workers skipped it; None where it counts"""
 
-    record: Record
+    record: Kind
     offset: int
     at: int
     refused: str | None
@@ -45,7 +48,7 @@ class NetworkDesk:
         self._client = settings.client()
         self._codec = Codec(registry_for(settings.schema_registry, topology, register=False))
 
-    def published(self) -> list[Published]:
+    def published(self) -> list[Published[Record]]:
         """Everything that decodes, in order, and what workers made of it."""
         versions, found = Versions(), []
         for raw in self.read(NETWORK):

@@ -4,11 +4,11 @@ In: the topics `network` and `shadow-decisions`. Out: histories and agreements.
 """
 
 from collections import Counter
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-from fsn.network_desk import NetworkDesk
+from fsn.network_desk import NetworkDesk, Published
 from schemas.records.network import RuleSetPublished
 from schemas.records.routing import RoutingPlan, ShadowDecided
 
@@ -20,15 +20,6 @@ class RuleSetError(RuntimeError):
     """A rule set, or a version of one, that is not there."""
 
 
-class Published(NamedTuple):
-    """One record of a rule set. refused: why workers skipped it; None where it counts"""
-
-    record: RuleSetPublished
-    offset: int
-    at: int
-    refused: str | None
-
-
 class Agreement(msgspec.Struct):
     """How a shadow compared with the version that decided, over the evaluations it saw."""
 
@@ -38,13 +29,13 @@ class Agreement(msgspec.Struct):
     agrees: int = 0
     differs: int = 0
     unknown: int = 0
-    cost_minor: int = 0
-    """What the shadow's plans would have cost more, over the evaluations in which both found one."""
+    cost_minor: Counter[str] = msgspec.field(default_factory=Counter)
+    """What the shadow's plans would have cost more, by currency, over the evaluations in which both found one."""
     shipments: int = 0
     """How many more shipments they would have made."""
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
     """Of the differences: another place, another account, a plan only here or only there."""
-    examples: list[ShadowDecided] = []
+    examples: list[ShadowDecided] = msgspec.field(default_factory=list)
 
     @property
     def rate_e6(self) -> int | None:
@@ -53,7 +44,7 @@ class Agreement(msgspec.Struct):
         return self.agrees * 1_000_000 // comparable if comparable else None
 
 
-def history(desk: NetworkDesk, rule_set_id: str | None = None) -> list[Published]:
+def history(desk: NetworkDesk, rule_set_id: str | None = None) -> list[Published[RuleSetPublished]]:
     """Everything published of a rule set, or of all of them, oldest first."""
     return [
         Published(record, offset, at, refused)
@@ -64,16 +55,18 @@ def history(desk: NetworkDesk, rule_set_id: str | None = None) -> list[Published
 
 def agreements(desk: NetworkDesk, rule_set_id: str | None = None) -> list[Agreement]:
     """How each shadow compared with each version that decided beside it, the newest last."""
+    merchants = desk.network().merchants
     found: dict[tuple[str, int, int], Agreement] = {}
     for raw in desk.read(SHADOWS):
         record = desk.decoded(raw)
         if isinstance(record, ShadowDecided) and rule_set_id in (None, record.rule_set_id):
             key = record.rule_set_id, record.active_version, record.shadow_version
-            _add(found.setdefault(key, Agreement(*key)), record)
+            merchant = merchants.get(record.merchant_id)
+            _add(found.setdefault(key, Agreement(*key)), record, "" if merchant is None else merchant.currency)
     return [found[key] for key in sorted(found)]
 
 
-def newest(history: list[Published]) -> dict[int, Published]:
+def newest(history: list[Published[RuleSetPublished]]) -> dict[int, Published[RuleSetPublished]]:
     """By version, the last record of it that counts."""
     return {one.record.version: one for one in history if one.refused is None}
 
@@ -94,7 +87,7 @@ def _places(plan: RoutingPlan) -> list[str]:
     return [part.location_id for part in plan.parts]
 
 
-def _add(agreement: Agreement, record: ShadowDecided) -> None:
+def _add(agreement: Agreement, record: ShadowDecided, currency: str) -> None:
     if record.outcome == "agrees":
         agreement.agrees += 1
         return
@@ -104,7 +97,7 @@ def _add(agreement: Agreement, record: ShadowDecided) -> None:
     agreement.differs += 1
     agreement.reasons[difference(record)] += 1
     if record.active_plan is not None and record.shadow_plan is not None:
-        agreement.cost_minor += record.shadow_plan.cost_minor - record.active_plan.cost_minor
+        agreement.cost_minor[currency] += record.shadow_plan.cost_minor - record.active_plan.cost_minor
         agreement.shipments += len(record.shadow_plan.parts) - len(record.active_plan.parts)
     if len(agreement.examples) < EXAMPLES_MAX:
         agreement.examples.append(record)

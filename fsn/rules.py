@@ -14,8 +14,8 @@ from fsn.declaration import DEFAULT_FILE, File
 from fsn.terminal import literal, plain, utc
 
 if TYPE_CHECKING:
-    from fsn.network_desk import NetworkDesk
-    from fsn.rule_desk import Agreement, Published
+    from fsn.network_desk import NetworkDesk, Published
+    from fsn.rule_desk import Agreement
     from schemas.records.network import RuleSetPublished
 
 app = typer.Typer(
@@ -164,14 +164,16 @@ def _print_agreement(one: "Agreement", console: object) -> None:
     from rich.table import Table
 
     from fsn.rule_desk import difference
+    from processors.money import show as money
 
     assert isinstance(console, Console)
     rate = "-" if one.rate_e6 is None else f"{one.rate_e6 / 10_000:.2f} %"
     names = f"{one.rule_set_id}: shadow version {one.shadow_version} beside version {one.active_version}"
     summary = Table("evaluations", "agree", "differ", "unknown", "agreement", "cost", "shipments", title=literal(names))
     total = one.agrees + one.differs + one.unknown
+    cost = ", ".join(money(minor, currency) for currency, minor in sorted(one.cost_minor.items())) or "-"
     row = (f"{total:,}", f"{one.agrees:,}", f"{one.differs:,}", f"{one.unknown:,}", rate)
-    summary.add_row(*row, f"{one.cost_minor / 100:+,.2f}", f"{one.shipments:+,}")
+    summary.add_row(*row, cost, f"{one.shipments:+,}")
     console.print(summary)
     if not one.examples:
         return
@@ -191,7 +193,12 @@ def _print_agreement(one: "Agreement", console: object) -> None:
 def _as_json(one: "Agreement") -> dict[str, object]:
     import msgspec
 
-    return {**msgspec.structs.asdict(one), "reasons": dict(one.reasons), "rate_e6": one.rate_e6}
+    return {
+        **msgspec.structs.asdict(one),
+        "reasons": dict(one.reasons),
+        "cost_minor": dict(one.cost_minor),
+        "rate_e6": one.rate_e6,
+    }
 
 
 def _move(rule_set_id: str, version: int, status: str, *, author: str, comment: str, desk: "NetworkDesk") -> None:
@@ -206,7 +213,7 @@ def _send(desk: "NetworkDesk", record: "RuleSetPublished") -> None:
     typer.echo(f"{plain(record.rule_set_id)} version {record.version}: {record.status}")
 
 
-def _known(desk: "NetworkDesk", rule_set_id: str | None) -> "list[Published]":
+def _known(desk: "NetworkDesk", rule_set_id: str | None) -> "list[Published[RuleSetPublished]]":
     from fsn.rule_desk import RuleSetError
     from fsn.rule_desk import history as history_of
 
@@ -217,7 +224,9 @@ def _known(desk: "NetworkDesk", rule_set_id: str | None) -> "list[Published]":
     return found
 
 
-def _version_of(history: "list[Published]", rule_set_id: str, version: int | None) -> "RuleSetPublished":
+def _version_of(
+    history: "list[Published[RuleSetPublished]]", rule_set_id: str, version: int | None
+) -> "RuleSetPublished":
     """The last record of a version; without one, of the active version."""
     from fsn.rule_desk import RuleSetError, newest
 

@@ -62,6 +62,8 @@ def staleness(
 def _print(partners: "list[Partner]", short_costs: int, console: object) -> None:
     from rich.console import Console
 
+    from processors.money import show as money
+
     assert isinstance(console, Console)
     shown = _table(
         "Decisions lost to stale stock",
@@ -69,11 +71,12 @@ def _print(partners: "list[Partner]", short_costs: int, console: object) -> None
     )
     for one in partners:
         now = ", ".join(f"{limit // MINUTE_MS}" for limit in one.limits_ms)
+        saved = ", ".join(money(minor, currency) for currency, minor in one.saved_minor.items()) or "-"
         counts = (
             f"{one.wins:,}",
             f"{one.lost:,}",
             f"{one.lost_wrong:,}",
-            f"{one.saved_minor / 100:,.2f}",
+            saved,
             f"{one.unrouted:,}",
         )
         shown.add_row(*map(literal, (one.partner_id, now, *counts, f"{one.best_ms // MINUTE_MS} min")))

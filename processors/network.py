@@ -155,6 +155,16 @@ def fold(network: Network, records: Iterable[tuple[int, Record]]) -> Network:
     return folded
 
 
+def changed(network: Network, **maps: Any) -> Network:
+    """The same version with other maps: by itself, so that nothing derived from the true one is taken for true of it."""
+    other = Network(network.version)
+    for name in MAPS:
+        setattr(other, name, maps.get(name, getattr(network, name)))
+    if "variants" not in maps:
+        other.variants_cache = network.variants_cache
+    return other
+
+
 def _apply_rule_set(network: Network, record: RuleSetPublished) -> None:
     """A draft has no effect; whatever becomes of a shadow, it is a shadow no more."""
     rule_set_id, version = record.rule_set_id, record.version

@@ -17,6 +17,7 @@ from fsn.backtesting.evaluations import Evaluation, Shared, offers_of, picture_o
 from processors.network import NO_RULE_SET, Network, RuleSet
 from processors.routing.facts import Known
 from processors.routing.shadow import evaluate, same_shortlist, substance, under
+from processors.routing.tariffs import currency_of
 from processors.rules import Rules
 from schemas.codec import Codec
 from schemas.records.routing import RoutingPlan
@@ -134,7 +135,7 @@ class Evaluator:
             one.facts.order_id,
             one.facts.attempt,
             one.facts.merchant_id,
-            "" if merchant is None else merchant.currency,
+            currency_of(network, one.facts),
             _found(one.plan, one.reason, one, network),
             _found(plan, reason, one, network),
             same=substance(one.plan) == substance(plan),

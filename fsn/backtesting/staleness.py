@@ -10,6 +10,7 @@ surprise, so that such reports do not count. What was never reported at all is n
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -18,9 +19,10 @@ import msgspec
 from fsn.backtesting.capture import Captured, read, shared_of
 from fsn.backtesting.evaluations import Evaluation, offers_of, picture_of
 from fsn.recording import Recording
-from processors.network import MAPS, Network
+from processors.network import Network, changed
 from processors.routing.facts import Known, Offers
 from processors.routing.pipeline import decide
+from processors.routing.tariffs import currency_of
 from schemas.codec import Codec
 from schemas.records.network import LocationDefined
 from schemas.records.stock import StockDelta
@@ -40,7 +42,7 @@ class Win(msgspec.Struct, frozen=True):
     """A decision that a location would win if nobody asked how old its stock is.
 
     age_ms: of the oldest item promised; wrong: something promised was gone; saved_minor: what it would cost less than what was
-    decided; None where nothing was
+    decided, in `currency`; None where nothing was
     """
 
     partner_id: str
@@ -50,6 +52,7 @@ class Win(msgspec.Struct, frozen=True):
     limit_ms: int
     wrong: bool
     saved_minor: int | None
+    currency: str
 
 
 class AtLimit(msgspec.Struct, frozen=True):
@@ -65,7 +68,7 @@ class Partner(msgspec.Struct, frozen=True):
 
     limits_ms: in force at its locations; wins: decisions it would win without a limit; lost: of these, those it lost in the run;
     lost_wrong: of the lost ones, those that would have been wrong; saved_minor: what the others would have cost less than
-    what was decided; unrouted: of the lost ones, those for which nothing was decided
+    what was decided, by currency; unrouted: of the lost ones, those for which nothing was decided
     """
 
     partner_id: str
@@ -73,7 +76,7 @@ class Partner(msgspec.Struct, frozen=True):
     wins: int
     lost: int
     lost_wrong: int
-    saved_minor: int
+    saved_minor: dict[str, int]
     unrouted: int
     at: tuple[AtLimit, ...]
     best_ms: int
@@ -141,6 +144,10 @@ def partners_of(wins: Sequence[Win], *, short_costs: int) -> list[Partner]:
 
 def _partner(partner_id: str, wins: Sequence[Win], short_costs: int) -> Partner:
     lost = [win for win in wins if win.age_ms > win.limit_ms]
+    saved_minor: Counter[str] = Counter()
+    for win in lost:
+        if win.saved_minor is not None and not win.wrong:
+            saved_minor[win.currency] += win.saved_minor
     limits = [limit * MINUTE_MS for limit in LIMITS_MIN]
     at = tuple(
         AtLimit(
@@ -157,7 +164,7 @@ def _partner(partner_id: str, wins: Sequence[Win], short_costs: int) -> Partner:
         wins=len(wins),
         lost=len(lost),
         lost_wrong=sum(win.wrong for win in lost),
-        saved_minor=sum(win.saved_minor or 0 for win in lost if not win.wrong),
+        saved_minor=dict(sorted(saved_minor.items())),
         unrouted=sum(win.saved_minor is None for win in lost),
         at=at,
         best_ms=best.limit_ms,
@@ -192,6 +199,7 @@ def _wins(
             limit_ms=_limit_ms(network, location),
             wrong=wrong,
             saved_minor=None if one.plan is None else one.plan.cost_minor - plan.cost_minor,
+            currency=currency_of(network, one.facts),
         )
         found.append(win)
     return found
@@ -210,18 +218,12 @@ def _limit_ms(network: Network, location: LocationDefined) -> int:
 
 def _without_limits(network: Network) -> Network:
     """The same reference data, where no stock is ever too old."""
-    other = Network(network.version)
-    for name in MAPS:
-        setattr(other, name, getattr(network, name))
-    other.feeds = {
-        name: msgspec.structs.replace(feed, freshness_limit_ms=NO_LIMIT_MS) for name, feed in network.feeds.items()
-    }
-    other.partners = {
-        name: msgspec.structs.replace(partner, freshness_limit_ms=NO_LIMIT_MS)
-        for name, partner in network.partners.items()
-    }
-    other.variants_cache = network.variants_cache
-    return other
+    no_limit = {"freshness_limit_ms": NO_LIMIT_MS}
+    return changed(
+        network,
+        feeds={name: msgspec.structs.replace(feed, **no_limit) for name, feed in network.feeds.items()},
+        partners={name: msgspec.structs.replace(partner, **no_limit) for name, partner in network.partners.items()},
+    )
 
 
 def as_json(partners: Sequence[Partner]) -> list[Mapping[str, object]]:

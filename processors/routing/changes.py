@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from processors.money import show as money
-from processors.network import MAPS, Network, RuleSet
+from processors.network import Network, RuleSet
+from processors.network import changed as changed_network
 from processors.postcodes import areas_of, touches
 from processors.routing.calendars import QUARTER_MS, local_date
 from processors.routing.facts import Known, Offer, Offers, OrderFacts, Shortlist
@@ -107,7 +108,7 @@ def narrowed(inputs: Inputs) -> Inputs:
     network = inputs.network
     locations = {name: location for name, location in network.locations.items() if name in asked}
     feeds = {name: feed for name, feed in network.feeds.items() if feed.location_id in asked}
-    return _replace(inputs, network=_network(network, locations=locations, feeds=feeds))
+    return _replace(inputs, network=changed_network(network, locations=locations, feeds=feeds))
 
 
 def _stock(change: Change, inputs: Inputs) -> Inputs:
@@ -272,27 +273,19 @@ def _offered(inputs: Inputs, location_id: str) -> dict[str, Offer]:
 
 def _moved(inputs: Inputs, location: LocationDefined, **fields: Any) -> Inputs:
     changed = {**inputs.network.locations, location.location_id: msgspec.structs.replace(location, **fields)}
-    return _replace(inputs, network=_network(inputs.network, locations=changed))
+    return _replace(inputs, network=changed_network(inputs.network, locations=changed))
 
 
 def _ruled(inputs: Inputs, rules: Rules) -> Inputs:
     """Under other rules of the merchant."""
     rule_set = inputs.network.rules_of(inputs.facts.merchant_id)
     changed = {**inputs.network.rule_sets, rule_set.rule_set_id: RuleSet(rule_set.rule_set_id, rule_set.version, rules)}
-    return _replace(inputs, network=_network(inputs.network, rule_sets=changed))
+    return _replace(inputs, network=changed_network(inputs.network, rule_sets=changed))
 
 
 def _elsewhere(zones: tuple[str, ...], zone: str) -> tuple[str, ...]:
     """Those of the zones that this one does not touch."""
     return tuple([one for one in zones if one[:2] != zone[:2] or not touches(zone[3:], (one[3:],))])
-
-
-def _network(network: Network, **maps: Any) -> Network:
-    """A version of its own, so that nothing derived from the true one is taken for true of it."""
-    made = Network(network.version)
-    for name in MAPS:
-        setattr(made, name, maps.get(name, getattr(network, name)))
-    return made
 
 
 def _replace(inputs: Inputs, **fields: Any) -> Inputs:

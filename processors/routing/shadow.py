@@ -8,7 +8,7 @@ a location, the comparison is `unknown`, which says more than a guess. A back-te
 from collections.abc import Mapping
 from typing import Final
 
-from processors.network import MAPS, Network, RuleSet
+from processors.network import Network, RuleSet, changed
 from processors.routing.facts import Known, Offers, OrderFacts, Outcome, Shortlist
 from processors.routing.pipeline import decide
 from processors.routing.shortlist import shortlist
@@ -92,13 +92,8 @@ def same_shortlist(rules: Rules, others: Rules) -> bool:
 
 
 def under(network: Network, rule_sets: Mapping[str, RuleSet]) -> Network:
-    """The same reference data with other rule sets in force: a version of its own, for nothing derived may be shared."""
-    other = Network(network.version)
-    for name in MAPS:
-        setattr(other, name, getattr(network, name))
-    other.rule_sets = {**network.rule_sets, **rule_sets}
-    other.variants_cache = network.variants_cache
-    return other
+    """The same reference data with other rule sets in force."""
+    return changed(network, rule_sets={**network.rule_sets, **rule_sets})
 
 
 def substance(plan: RoutingPlan | None) -> object:

@@ -1,50 +1,28 @@
 """`fsn catalogue`: a release, its way to a merchant's node, and grants, on a broker; refused in a worker's own words."""
 
-import os
-
 import pytest
-from typer.testing import CliRunner
 
 from fsn.catalogue import app
-from fsn.declaration import load_topology
 from schemas.records.catalogues import CatalogueActivated, CatalogueReleased
 from schemas.records.network import EntitlementGranted, SupplierDefined
-from streams.admin import apply
-from tests.e2e.workers import CODEC, producer, read_committed
 from tests.processors.routing.world import VARIANT, change, network
 
 SUPPLIER, SPRING, MERCHANT, DRILL = "acme|supplier", "acme|cat_spring", "acme|merchant", "acme|var_a"
 TOOLS = "acme|cat_tools"
 
 
-class Desk:
-    def __init__(self, brokers):
-        self.brokers = brokers
-
-    def __call__(self, *arguments, fails=False):
-        result = CliRunner().invoke(app, list(arguments), env={"FSN_BROKERS": self.brokers, "COLUMNS": "160"})
-        assert (result.exit_code != 0) is fails, result.output
-        return f"{result.exception} {result.output}" if fails else result.output
-
-    def said(self, kind):
-        records = [CODEC.decode(message.value()) for message in read_committed(self.brokers, "network", partitions=1)]
-        return [record for record in records if isinstance(record, kind)]
-
-
 @pytest.fixture
-def desk(start_broker, monkeypatch):
-    for name in [name for name in os.environ if name.startswith("FSN_")]:
-        monkeypatch.delenv(name)
-    brokers = start_broker().bootstrap
-    apply(load_topology(), brokers)
-    made = network()
+def desk(open_desk):
+    opened, made = open_desk(app), network()
     drill = change(VARIANT, supplier_id=SUPPLIER, catalogue_id=SPRING, category_id=TOOLS, released_in=1)
     supplier = SupplierDefined(SUPPLIER, "Werkzeug AG", entitlements_required=True, activation_required=True)
-    client = producer(brokers)
-    for record in (*made.merchants.values(), supplier, drill, change(drill, variant_id="acme|var_b")):
-        client.produce("network", CODEC.encode(record), "k", 0)
-    assert client.flush(30) == 0
-    return Desk(brokers)
+    records = (*made.merchants.values(), supplier, drill, change(drill, variant_id="acme|var_b"))
+    opened.publish(*(("k", record) for record in records))
+    return opened
+
+
+def said(desk, kind):
+    return desk.records("network", kind)
 
 
 @pytest.mark.timeout(120)
@@ -61,8 +39,8 @@ def test_a_release_comes_to_a_merchant_s_node(desk):
     assert desk("release", SPRING, SUPPLIER) == f"{SPRING} version 2: 2 variants\n"
     desk("activate", MERCHANT, SPRING)
     desk("activate", MERCHANT, SPRING, "--state", "withdrawn")
-    assert [one.version for one in desk.said(CatalogueReleased)] == [1, 2]
-    assert [(one.version, one.state) for one in desk.said(CatalogueActivated)] == [
+    assert [one.version for one in said(desk, CatalogueReleased)] == [1, 2]
+    assert [(one.version, one.state) for one in said(desk, CatalogueActivated)] == [
         (1, "pending"),
         (1, "imported"),
         (2, "pending"),
@@ -88,7 +66,7 @@ def test_the_grant_that_holds_is_named(desk):
     desk("revoke", SUPPLIER, MERCHANT, "--product", DRILL)
     desk("revoke", SUPPLIER, MERCHANT, "--category", TOOLS)
     assert "the grant for the merchant" in holds()
-    assert [one.retired for one in desk.said(EntitlementGranted)] == [False, False, False, True, True]
+    assert [one.retired for one in said(desk, EntitlementGranted)] == [False, False, False, True, True]
 
 
 @pytest.mark.timeout(120)
@@ -104,13 +82,11 @@ def test_what_is_not_known_or_not_right_is_never_sent(desk):
         (("entitlements", MERCHANT, "acme|none"), "variant acme|none is not in the reference data"),
     ):
         assert problem in desk(*arguments, fails=True)
-    assert desk.said(EntitlementGranted) == desk.said(CatalogueReleased) == desk.said(CatalogueActivated) == []
+    assert said(desk, EntitlementGranted) == said(desk, CatalogueReleased) == said(desk, CatalogueActivated) == []
 
 
 @pytest.mark.timeout(120)
 def test_a_variant_of_a_later_release_holds_this_one_up(desk):
-    client = producer(desk.brokers)
     ahead = change(VARIANT, variant_id="acme|var_c", supplier_id=SUPPLIER, catalogue_id=SPRING, released_in=3)
-    client.produce("network", CODEC.encode(ahead), "k", 0)
-    assert client.flush(30) == 0
+    desk.publish(("k", ahead))
     assert "acme|var_c is released in version 3, and this would be 1" in desk("release", SPRING, SUPPLIER, fails=True)

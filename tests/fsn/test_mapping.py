@@ -1,22 +1,17 @@
 """`fsn mapping`: a file of aliases, one alias, what waits, what was said; before a worker that maps and routes."""
 
-import os
 from pathlib import Path
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
 from fsn.aliases import AliasError, read_file
-from fsn.declaration import load_topology
 from fsn.mapping import app
 from fsn.processes import WorkerProcess
 from fsn.world.world import World
 from schemas.records.mapping import AliasDefined
 from schemas.records.stock import StockReported
-from streams.admin import apply
-from streams.signatures import KeyRing
-from tests.e2e.workers import CODEC, producer, read_committed, wait_until
+from tests.e2e.workers import wait_until
 
 TOPOLOGY = Path(__file__).parents[2] / "topology.yaml"
 HEADER = "namespace,sku,variant_id,units_per_pack,version\n"
@@ -72,43 +67,16 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path):
         read_file(tmp_path / "bytes.csv", "acme", author="", at=0)
 
 
-class Desk:
-    def __init__(self, brokers, keys):
-        self.brokers, self.keys = brokers, keys
-
-    def __call__(self, *arguments, fails=False):
-        env = {"FSN_BROKERS": self.brokers, "FSN_KEYS": str(self.keys), "COLUMNS": "200"}
-        result = CliRunner().invoke(app, list(arguments), env=env)
-        assert (result.exit_code != 0) is fails, result.output
-        return str(result.exception) if fails else result.output
-
-    def records(self, topic):
-        return [CODEC.decode(message.value()) for message in read_committed(self.brokers, topic) if message.value()]
-
-    def send(self, topic, key, record, owner):
-        """A record in its owner's name."""
-        ring, value, client = KeyRing.load(self.keys), CODEC.encode(record), producer(self.brokers)
-        client.produce(topic, value, key, headers=ring.sign(ring.key_of(owner), topic, key.encode(), value))
-        assert client.flush(30) == 0
-
-
 @pytest.fixture
-def desk(start_broker, tmp_path, monkeypatch):
-    for name in [name for name in os.environ if name.startswith("FSN_")]:
-        monkeypatch.delenv(name)
-    brokers = start_broker().bootstrap
-    apply(load_topology(), brokers)
-    return Desk(brokers, tmp_path / "keys.json")
+def desk(open_desk):
+    return open_desk(app)
 
 
 @pytest.fixture
 def world(desk):
     made = World(3, orders=2, deltas=100, hours=3)
     made.keys.write(desk.keys)
-    client = producer(desk.brokers)
-    for entity_id, record in made.network.keyed():
-        client.produce("network", CODEC.encode(record), entity_id, 0)
-    assert client.flush(30) == 0
+    desk.publish(*made.network.keyed())
     return made
 
 

@@ -61,12 +61,12 @@ def test_a_lost_decision_is_found_and_judged_by_what_came_later(tmp_path, gone, 
         assert win.saved_minor == 1_400  # 1,500 of handling instead of 100
     (partner,) = partners_of(found, short_costs=5)
     assert (partner.wins, partner.lost, partner.lost_wrong) == (3, 3, 3 * wrong)
-    assert partner.saved_minor == (0 if wrong else 3 * 1_400)
+    assert partner.saved_minor == ({} if wrong else {"EUR": 3 * 1_400})
     assert partner.best_ms == (5 if wrong else 60) * MINUTE_MS
 
 
-def win(age_min, *, wrong=False, saved=10, partner_id="p", limit_min=15):
-    return Win(partner_id, "l", "o", age_min * MINUTE_MS, limit_min * MINUTE_MS, wrong, saved)
+def win(age_min, *, wrong=False, saved=10, partner_id="p", limit_min=15, currency="EUR"):
+    return Win(partner_id, "l", "o", age_min * MINUTE_MS, limit_min * MINUTE_MS, wrong, saved, currency)
 
 
 def test_each_limit_trades_lost_decisions_against_wrong_ones():
@@ -75,7 +75,7 @@ def test_each_limit_trades_lost_decisions_against_wrong_ones():
     )
     at = {one.limit_ms // MINUTE_MS: (one.lost, one.wrong) for one in partner.at}
     assert (at[5], at[15], at[20], at[60], at[240]) == ((4, 0), (3, 0), (2, 1), (1, 1), (1, 1))
-    assert (partner.lost, partner.lost_wrong, partner.unrouted, partner.saved_minor) == (4, 1, 1, 20)
+    assert (partner.lost, partner.lost_wrong, partner.unrouted, partner.saved_minor) == (4, 1, 1, {"EUR": 20})
     assert partner.limits_ms == (15 * MINUTE_MS,)
 
 
@@ -83,6 +83,12 @@ def test_each_limit_trades_lost_decisions_against_wrong_ones():
 def test_the_best_limit_depends_on_what_a_short_pick_costs(short_costs, best_min):
     (partner,) = partners_of([win(12), win(18), win(18, wrong=True), win(50)], short_costs=short_costs)
     assert partner.best_ms == best_min * MINUTE_MS
+
+
+def test_currencies_are_never_added_up():
+    wins = [win(20), win(20, currency="PLN", saved=7), win(20, currency="PLN", saved=-2)]
+    (partner,) = partners_of(wins, short_costs=5)
+    assert partner.saved_minor == {"EUR": 10, "PLN": 5}
 
 
 def test_partners_come_by_what_they_lose():
@@ -116,7 +122,7 @@ def test_the_command_shows_a_line_per_partner(monkeypatch, tmp_path):
     shown = run(monkeypatch, tmp_path)
     assert OTHERS in shown
     assert "60 min" in shown
-    assert "42.00" in shown
+    assert "42.00 EUR" in shown
     told = json.loads(run(monkeypatch, tmp_path, "--json"))
     assert (told[0]["partner_id"], told[0]["lost"], told[0]["best_ms"]) == (OTHERS, 3, HOUR)
 
