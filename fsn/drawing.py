@@ -57,6 +57,9 @@ def mermaid(topology: Topology) -> str:
         tables = f"<br/><small>{', '.join(stage.tables)}</small>" if stage.tables else ""
         lines.append(f'  stage_{stage.name}["<b>{stage.name}</b>{tables}"]:::stage')
         lines += [f"  {_node(topic)} --> stage_{stage.name}" for topic in stage.reads]
+        for owner in topology.stages.values():
+            audited = ", ".join(table for table in stage.audits if table in owner.tables)
+            lines += [f"  stage_{owner.name} -. {audited} .-> stage_{stage.name}"] if audited else []
         lines += [f"  stage_{stage.name} --> {_node(topic)}" for topic in stage.emits]
     lines += [
         "  classDef stage fill:#1f4e79,color:#fff,stroke:#9aa5b4",
@@ -119,6 +122,9 @@ def _lane(topology: Topology, stage: StageSpec, top: int) -> tuple[list[str], in
         for row, topic in enumerate(column_topics):
             y = chips_top + row * (_CHIP_HEIGHT + _CHIP_GAP)
             drawn += _chip(_left(column), y, css, topic, _caption(topology, stage, topic, column))
+    audited = _wrapped(stage.audits, 44)
+    for row, line in enumerate(("audits the changed rows of", *audited) if audited else ()):
+        drawn.append(_text(_left(1), middle - 8 * len(audited) + 16 * row, line, "small"))
     drawn += _stage(stage, middle, top + _LANE_PADDING, height - 2 * _LANE_PADDING)
     drawn += _arrows([bool(column) for column in columns], middle)
     return drawn, height

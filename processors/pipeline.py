@@ -9,6 +9,7 @@
   tracking   carriers' messages as one canonical history
   finance    which order a financial record belongs to
   ledger     entries, and whether they add up
+  invariants what must hold between all their rows, checked at every batch
 
 In one batch a record goes through the stages that read its topic in this order. `fold` makes the network that all of
 them read. Importing this module loads rules only: no engine, no codec, no clock.
@@ -16,7 +17,7 @@ them read. Importing this module loads rules only: no engine, no codec, no clock
 
 from typing import Final
 
-from processors import finance, reference
+from processors import finance, invariants, reference
 from processors.labels import stage as labels
 from processors.ledger import stage as ledger
 from processors.location import stage as location
@@ -37,6 +38,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     tracking.STAGE,
     finance.STAGE,
     ledger.STAGE,
+    invariants.STAGE,
 )
 
 __all__ = ["STAGES", "Network", "fold"]

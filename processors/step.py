@@ -11,7 +11,7 @@ record's bytes and the reason in `dead-letters` and goes on. Any other exception
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
@@ -154,6 +154,13 @@ TimerHandler = Callable[[str, Context], None]
 Projection = Callable[[str, Any, Context], None]
 """project(key, row, ctx): emits what a changed row shows to others, once per batch for each row that changed."""
 
+Audit = Callable[[str, Any, Any], Iterable[tuple[str, str, int]]]
+"""audit(key, row before, row after), ABSENT where there is none: by how many units a changed row has moved which account
+of which invariant, as (invariant, account, units). Over the rows of one batch each account's moves cancel out."""
+
+Settle = Callable[[str, str, int, Context], None]
+"""settle(invariant, account, units, ctx): the units by which a batch has moved an account, when they are not 0."""
+
 
 class Gauge(msgspec.Struct, frozen=True):
     """Something operators watch that is a sum over a table's rows, for example how many feeds are stale."""
@@ -172,6 +179,7 @@ class Stage(msgspec.Struct, frozen=True):
     tables: every table the stage writes
     projections: by table name
     gauges: by the name operators see
+    audits: by table name, tables of any stage; settle hears of accounts that a batch left unequal
     """
 
     name: str
@@ -181,6 +189,8 @@ class Stage(msgspec.Struct, frozen=True):
     timer_tables: Mapping[str, Table[Any]] = {}
     projections: Mapping[str, Projection] = {}
     gauges: Mapping[str, Gauge] = {}
+    audits: Mapping[str, Audit] = {}
+    settle: Settle | None = None
 
 
 def stable_id(prefix: str, *causes: str | int) -> str:

@@ -116,6 +116,8 @@ def _check_stage(topology: Topology, stage: StageSpec, places: Places) -> None:
     if not _MODULE.fullmatch(stage.module):
         mend = f"write it like processors.{stage.name}"
         places.report((*path, "module"), f"{stage.module!r} is no module's name; {mend}")
+    if not stage.reads and not stage.audits:
+        places.report(path, "has nothing to do; name topics under `reads`, or tables under `audits`")
     for what, topics in (("reads", stage.reads), ("emits", stage.emits)):
         for index, topic in enumerate(topics):
             if topic not in topology.topics:
@@ -160,6 +162,7 @@ def _check_owners(topology: Topology, places: Places) -> None:
     tables: dict[str, str] = {}
     modules: dict[str, str] = {}
     for stage in topology.stages.values():
+        _check_repeats(stage.audits, ("stages", stage.name, "audits"), places)
         for index, table in enumerate(stage.tables):
             if table in tables:
                 place: Place = ("stages", stage.name, "tables", index)
@@ -169,6 +172,11 @@ def _check_owners(topology: Topology, places: Places) -> None:
             place = ("stages", stage.name, "module")
             places.report(place, f"{stage.module} is the stage {modules[stage.module]} already; remove one")
         modules[stage.module] = stage.name
+    for stage in topology.stages.values():
+        for index, table in enumerate(stage.audits):
+            if table not in tables:
+                mend = _closest(table, tables, "declare it under the `tables` of the stage that writes it")
+                places.report(("stages", stage.name, "audits", index), f"{table} is no declared table; {mend}")
 
 
 def _check_code(topology: Topology, stage: StageSpec, places: Places) -> None:
@@ -186,6 +194,7 @@ def _check_code(topology: Topology, stage: StageSpec, places: Places) -> None:
         places.report(path, f"{stage.module} calls its stage {built.name}; give both one name")
     _check_equal(built.handlers, stage.reads, (*path, "reads"), places)
     _check_equal([table.name for table in built.tables], stage.tables, (*path, "tables"), places)
+    _check_equal(built.audits, stage.audits, (*path, "audits"), places)
     _check_handlers(topology, stage, built.handlers, places)
 
 

@@ -89,13 +89,17 @@ class TopicSpec(Frozen):
 
 
 class StageSpec(Frozen):
-    """A stage: its module, the topics it reads, the tables it owns, the topics it writes."""
+    """A stage: its module, the topics it reads, the tables it owns, the topics it writes.
+
+    audits: tables of any stage whose changed rows it looks at, once a batch
+    """
 
     name: str
     module: str
-    reads: tuple[str, ...] = Field(min_length=1)
+    reads: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     emits: tuple[str, ...] = ()
+    audits: tuple[str, ...] = ()
 
 
 class Topology(Frozen):

@@ -20,6 +20,7 @@ from schemas.errors import SchemaError, UnknownSchemaError
 from schemas.records.engine import Tick
 from schemas.records.network import NetworkChanged
 from schemas.topology import Topology
+from streams.auditing import Auditor
 from streams.cloudevents import size_of
 from streams.deadletters import CUT_SHORT, FORWARDED_HEADER, DeadLetterSealer, Rejected, position_of
 from streams.errors import LogIsNewer, OutputTooLarge, StreamsError
@@ -128,6 +129,7 @@ class Machine:
         self._warned: set[str] = set()
         self._plans = {name: _TopicPlan(topology, name, stages) for name in topology.source_topics}
         self._timers = {kind: handler for stage in stages for kind, handler in stage.timers.items()}
+        self._auditor = Auditor(stages)
 
     def run(
         self, records: Iterable[Any], unit: UnitOfWork, *, budget_s: float | None = None, strict: bool = False
@@ -301,11 +303,11 @@ class Machine:
             unit.emit(DEAD_LETTERS, position_of(raw), self._sealer.seal(kept, reason, detail))
 
     def project(self, raw: Any, unit: UnitOfWork, counts: Counts) -> None:
-        """Show the changed rows of the batch; one that cannot be shown goes to `dead-letters` by its table and key."""
-        for row, error in unit.project():
+        """Show the changed rows of the batch, and audit them; what fails goes to `dead-letters` by its table and key."""
+        for row, error in chain(unit.project(), self._auditor.run(unit)):
             if isinstance(error, StreamsError) and not isinstance(error, OutputTooLarge):
                 raise error
-            log.error("row %s cannot be shown: %s", row, error)
+            log.error("row %s cannot be shown or audited: %s", row, error)
             self._bury_timer(raw, unit, counts, (0, "projection", row), error)
 
     def _bury_timer(

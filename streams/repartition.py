@@ -90,7 +90,9 @@ class Move:
         self._tables = {table.name: (table, stage) for stage in stages for table in stage.tables}
         self._timers = {kind: (stage.timer_tables.get(kind), stage) for stage in stages for kind in stage.timers}
         self._broadcast_fed = {
-            stage.name for stage in stages if all(old.topics[topic].broadcast for topic in stage.handlers)
+            stage.name
+            for stage in stages
+            if stage.handlers and all(old.topics[topic].broadcast for topic in stage.handlers)
         }
         self.reference = min(cuts, key=lambda cut: (-1 if cut.now is None else cut.now, cut.partition)).partition
         """The old task whose time was furthest back. Broadcasts are carried as it knew them, to every new partition: what it

@@ -254,18 +254,15 @@ class UnitOfWork:
         """Changelog rows of the batch, in the order in which they were first changed; None deletes."""
         pack, limit = self._pack, self._row_limit
         rows: list[tuple[bytes, bytes | None]] = []
-        for state in self._tables.values():
+        for table, state in self._tables.items():
             prefix = state.prefix
             if state.gauges:
-                self._move_gauges(state)
+                self._move_gauges(table, state)
             for key, row in state.changed.items():
-                if row is ABSENT:
-                    rows.append(((prefix + key).encode(), None))
-                else:
-                    raw_key, value = (prefix + key).encode(), pack(row)
-                    if len(value) + len(raw_key) > limit:
-                        raise OutputTooLarge("changelog", len(value) + len(raw_key), limit)
-                    rows.append((raw_key, value))
+                raw_key, value = (prefix + key).encode(), None if row is ABSENT else pack(row)
+                if value is not None and len(value) + len(raw_key) > limit:
+                    raise OutputTooLarge("changelog", len(value) + len(raw_key), limit)
+                rows.append((raw_key, value))
         rows.extend((timer_key(*timer), b"1" if present else None) for timer, present in self._timers.items())
         return rows
 
@@ -295,17 +292,20 @@ class UnitOfWork:
         """Add up the gauges over all stored rows: once, after restore."""
         counting = [(state.prefix.encode(), state) for state in self._tables.values() if state.gauges]
         for key, value in rows if counting else ():
-            for prefix, state in counting:
-                if key.startswith(prefix):
-                    row = state.decode(value)
-                    for name, count in state.gauges:
-                        self.gauges[name] += count(row)
+            for state in (state for prefix, state in counting if key.startswith(prefix)):
+                row = state.decode(value)
+                for name, count in state.gauges:
+                    self.gauges[name] += count(row)
 
-    def _move_gauges(self, state: _TableState) -> None:
+    def changed_rows(self, table: str) -> Iterator[tuple[str, Any, Any]]:
+        """The rows of a table that the batch has changed: key, row before, row after; ABSENT where there is none."""
+        state = self._tables[table]
         for key, row in state.changed.items():
             before = state.cache.get(key)
-            if before is None:
-                before = self._load(state, key)
+            yield key, self._load(state, key) if before is None else before, row
+
+    def _move_gauges(self, table: str, state: _TableState) -> None:
+        for _, before, row in self.changed_rows(table):
             for name, count in state.gauges:
                 added = 0 if row is ABSENT else count(row)
                 self._moves[name] += added - (0 if before is ABSENT else count(before))

@@ -16,8 +16,9 @@ from typing import Final
 
 import msgspec
 
+from processors.location.queues import Queue, move
 from processors.location.slots import free_slot
-from processors.step import Context, Table
+from processors.step import ABSENT, Context, Table
 from schemas.records.assignments import AssignmentClosed
 from schemas.records.partner_work import AssignmentUpdated, ItemState, JobState
 
@@ -39,17 +40,6 @@ class Status(StrEnum):
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     DECLINED = "declined"
-
-
-class Queue(StrEnum):
-    """The queues that a partner and its ERP poll; together they hold everything that was requested of a location."""
-
-    PENDING_ACCEPT = "pending_accept"
-    PENDING_ALLOCATION = "pending_allocation"
-    PENDING_SHIPMENT = "pending_shipment"
-    PENDING_INVOICE = "pending_invoice"
-    COMPLETED = "completed"
-    FAILED = "failed"
 
 
 WITHOUT_SHIPMENT: Final = (Status.DECLINED, Status.REJECTED, Status.EXPIRED, Status.WITHDRAWN)
@@ -183,8 +173,15 @@ def keep(assignment_id: str, assignment: Assignment, ctx: Context) -> None:
 
 def note(assignment_id: str, assignment: Assignment, ctx: Context) -> None:
     """Keep an assignment of which something changed that moves it to no other status, and tell so."""
-    ctx.put(ASSIGNMENTS, assignment_id, assignment)
+    put(assignment_id, assignment, ctx)
     tell(assignment_id, assignment, ctx)
+
+
+def put(assignment_id: str, assignment: Assignment, ctx: Context) -> None:
+    """Keep an assignment, in the queue it is in."""
+    known = ctx.get(ASSIGNMENTS, assignment_id)
+    move(assignment.location_id, None if known is ABSENT else known.queue, assignment.queue, ctx)
+    ctx.put(ASSIGNMENTS, assignment_id, assignment)
 
 
 def tell(assignment_id: str, assignment: Assignment, ctx: Context) -> None:
@@ -210,4 +207,7 @@ def tell(assignment_id: str, assignment: Assignment, ctx: Context) -> None:
 
 def forget(assignment_id: str, ctx: Context) -> None:
     """Keep an ended assignment no longer."""
-    ctx.delete(ASSIGNMENTS, assignment_id)
+    known = ctx.get(ASSIGNMENTS, assignment_id)
+    if known is not ABSENT:
+        move(known.location_id, known.queue, None, ctx)
+        ctx.delete(ASSIGNMENTS, assignment_id)

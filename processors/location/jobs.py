@@ -24,7 +24,8 @@ from processors.location.contract import (
     require_location,
     require_open,
 )
-from processors.location.inbox import Assignment, Item, Job, Queue, keep, note, status_of, tell
+from processors.location.inbox import Assignment, Item, Job, keep, note, status_of, tell
+from processors.location.queues import Queue
 from processors.location.responses import give_back
 from processors.reasons import Reason
 from processors.step import Context, Refused

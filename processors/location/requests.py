@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from processors.location.inbox import ASSIGNMENTS, WITHOUT_SHIPMENT, Assignment, Item, Status, keep, status_of
+from processors.location.inbox import ASSIGNMENTS, WITHOUT_SHIPMENT, Assignment, Item, Status, keep, put, status_of
 from processors.location.slots import take_slot
 from processors.step import ABSENT, Context
 from schemas.records.assignments import (
@@ -60,7 +60,7 @@ def offer(record: AssignmentRequested, ctx: Context) -> None:
         keep(record.assignment_id, assignment, ctx)
         _answer_again(record.assignment_id, assignment, ctx)
         return
-    ctx.put(ASSIGNMENTS, record.assignment_id, assignment)
+    put(record.assignment_id, assignment, ctx)
     ctx.wake(record.accept_by, "location.expire", record.assignment_id)
     offered = AssignmentOffered(
         assignment_id=record.assignment_id,

@@ -7,11 +7,13 @@ simple: no local day takes more assignments than the location has slots, and an 
 never both. What is refused, and why, is said in `contract`, `responses`, `erp`, `jobs` and `freshness`.
 """
 
+from operator import attrgetter
 from typing import Final
 
 from processors.location import erp, jobs
 from processors.location.freshness import FEEDS, hear, look
 from processors.location.inbox import ASSIGNMENTS, forget
+from processors.location.queues import QUEUES, Queue
 from processors.location.requests import expire, offer, withdraw
 from processors.location.responses import accept, reject, ship
 from processors.location.slots import SLOTS, tell_load
@@ -59,6 +61,9 @@ STAGE: Final = Stage(
         "location.stale": look,
     },
     timer_tables={"location.expire": ASSIGNMENTS, "location.forget": ASSIGNMENTS},
-    tables=(ASSIGNMENTS, SLOTS, FEEDS),
-    gauges={"stale_feeds": Gauge(FEEDS, lambda row: sum(feed.stale for feed in row.feeds))},
+    tables=(ASSIGNMENTS, QUEUES, SLOTS, FEEDS),
+    gauges={
+        "stale_feeds": Gauge(FEEDS, lambda row: sum(feed.stale for feed in row.feeds)),
+        **{f"assignments_{queue}": Gauge(QUEUES, attrgetter(queue)) for queue in Queue},
+    },
 )

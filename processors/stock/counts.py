@@ -15,7 +15,7 @@ from processors.step import ABSENT, Absent, Context
 from processors.stock.admission import admit
 from processors.stock.items import keep
 from processors.stock.notices import alert, review
-from processors.stock.rows import STOCK_ITEMS, Item, Sequence, item_key
+from processors.stock.rows import STOCK_ITEMS, Item, Sequence, item_key, posted
 from processors.stock.sequences import (
     after_count,
     fresh_item,
@@ -91,7 +91,10 @@ def _set(
     elif before.drifted:
         alert(ctx, "STOCK_DRIFT", key, expected=computed, actual=counted, detail="counted again", status="resolved")
     on_hand = counted - max(0, ahead)
-    after = msgspec.structs.replace(before, on_hand=on_hand, ahead=ahead, drifted=drifted, updated_at=ctx.now_at)
+    corrected = posted(before, on_hand - before.on_hand)
+    after = msgspec.structs.replace(
+        before, on_hand=on_hand, ahead=ahead, drifted=drifted, updated_at=ctx.now_at, **corrected
+    )
     keep(ctx, key, after, on_hand_before=before.on_hand)
     serve(ctx, ctx.key, record.location_id)
 

@@ -13,7 +13,7 @@ import msgspec
 from processors.step import ABSENT, Absent, Context
 from processors.stock.admission import DELTA_REASONS, admit
 from processors.stock.items import keep
-from processors.stock.rows import STOCK_ITEMS, Item, Sequence, item_key, reported
+from processors.stock.rows import STOCK_ITEMS, Item, Sequence, item_key, posted, reported
 from processors.stock.sequences import (
     after_delta,
     fresh_item,
@@ -72,6 +72,8 @@ def apply_delta(record: StockDelta, ctx: Context) -> None:
         None,
         item.shortfall,
         item.drifted,
+        item.received + quantity if quantity > 0 else item.received,
+        item.left if quantity > 0 else item.left - quantity,
     )
     ctx.put(STOCK_ITEMS, key, moved)
     if quantity > 0:
@@ -125,7 +127,9 @@ def _move(ctx: Context, item: Item, record: StockDelta, *, feed: FeedDefined) ->
     on_hand, ahead = item.on_hand + record.quantity, item.ahead
     if _is_ours(record, feed):
         on_hand, ahead = reported(item, -record.quantity)
-    moved = msgspec.structs.replace(item, on_hand=on_hand, ahead=ahead, updated_at=ctx.now_at)
+    moved = msgspec.structs.replace(
+        item, on_hand=on_hand, ahead=ahead, updated_at=ctx.now_at, **posted(item, on_hand - item.on_hand)
+    )
     keep(ctx, item_key(ctx.key, record.location_id), moved, on_hand_before=item.on_hand)
     if record.quantity > 0:
         serve(ctx, ctx.key, record.location_id)

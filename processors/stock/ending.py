@@ -31,6 +31,7 @@ from processors.stock.rows import (
     Status,
     confirmed,
     item_key,
+    posted,
     reservation_key,
     shown,
     state_of,
@@ -117,7 +118,7 @@ def _leave(ctx: Context, key: str, record: ConsumeStock, *, units: int) -> Consu
     states: tuple[State, ...] = ()
     if item is not ABSENT:
         on_hand, ahead = _without(ctx, item, record.quantity)
-        left = msgspec.structs.replace(item, on_hand=on_hand, ahead=ahead)
+        left = msgspec.structs.replace(item, on_hand=on_hand, ahead=ahead, **posted(item, on_hand - item.on_hand))
         left = _unreserved(ctx, key, left, units) if units else left
         states = (state_of(keep(ctx, where, left, on_hand_before=item.on_hand)),)
     known = existing(ctx, key)

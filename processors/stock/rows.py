@@ -3,7 +3,8 @@
 An *item* is a variant at a location. Its `reserved` is the sum of what its reservations' lines still hold, its `held`
 the sum of what is held there for woken orders. Neither can drift: a line or a hold is changed in one place only
 (`reserving.py`, `waiting.py`), which moves the item by the same units in the same savepoint, so both rows are kept
-or neither; a property test recomputes every item from its reservation and waiting rows after every step.
+or neither. `processors.invariants` compares the two sides of every batch, and what came in and left with `on_hand`; a
+property test recomputes every item from its reservation and waiting rows after every step.
 
 `ahead` settles who deducts a shipment: units confirmed as shipped whose delta has not come (above 0), or units a
 delta has taken whose confirmation has not come (below 0). Whichever comes second finds its units already deducted.
@@ -45,6 +46,9 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Since when on-hand has not covered the reservations."""
     shortfall: bool = False
     drifted: bool = False
+    received: int = 0
+    """Units that came in since the item was first reported, corrections by counts included; `left` likewise went out."""
+    left: int = 0
 
 
 class Sequence(msgspec.Struct, frozen=True, array_like=True):
@@ -243,6 +247,13 @@ def reported(item: Item, quantity: int) -> tuple[int, int]:
     """(on_hand, ahead) after a shipment delta: what a confirmation has taken already is not deducted again."""
     deducted = quantity - min(quantity, max(0, item.ahead))
     return item.on_hand - deducted, item.ahead - quantity
+
+
+def posted(item: Item, units: int) -> dict[str, int]:
+    """What came in and what left in all, after `units` came in (above 0) or left (below 0)."""
+    if units > 0:
+        return {"received": item.received + units, "left": item.left}
+    return {"received": item.received, "left": item.left - units}
 
 
 def state_of(item: Item) -> State:

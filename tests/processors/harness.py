@@ -4,6 +4,8 @@
 Refused, nothing of it remains and the reason is returned. `tick(at)` fires due timers in (due_at, kind, key) order.
 `settle()` runs the projections of the rows changed since the last call.
 
+What each record and each tick changes is audited by `processors.invariants`, and must balance.
+
 What a stage emits must be declared in `topology.yaml`: the topic among its `emits`, the record among the topic's, and a
 broadcast where the topic is one. Every test on a bench proves that too.
 """
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from processors.invariants import AUDITS
 from processors.network import Network
 from processors.reasons import Reason
 from processors.step import ABSENT, Refused, Source, Stage, Table
@@ -33,6 +36,8 @@ class Bench:
         self.timers: set[tuple[int, str, str]] = set()
         self.emitted: list[tuple[str, str, Any]] = []
         self.changed: dict[tuple[str, str], Table[Any]] = {}
+        self._before: dict[tuple[Table[Any], str], Any] = {}
+        """What the rows changed since the last audit were."""
         self._offset = -1
         self._running = stages
         """Who may be emitting: the stage whose handler runs, or any of them when a test calls a function by itself."""
@@ -43,10 +48,12 @@ class Bench:
 
     def put(self, table: Table[Any], key: str, row: Any) -> None:
         assert isinstance(row, table.row), (table.name, row)
+        self._before.setdefault((table, key), self.get(table, key))
         self.rows.setdefault(table.name, {})[key] = row
         self.changed[table.name, key] = table
 
     def delete(self, table: Table[Any], key: str) -> None:
+        self._before.setdefault((table, key), self.get(table, key))
         self.rows.get(table.name, {}).pop(key, None)
 
     def emit(self, topic: str, key: str, record: Any) -> None:
@@ -67,6 +74,7 @@ class Bench:
         """Run one record; the reason when it was refused, after undoing all it did."""
         self._offset += 1
         self.key, self.signer, self.source = key, signer, Source(topic, 0, self._offset)
+        self._before.clear()
         saved = {name: dict(rows) for name, rows in self.rows.items()}, set(self.timers), len(self.emitted)
         try:
             for stage in self.stages:
@@ -77,12 +85,14 @@ class Bench:
             self.rows, self.timers = saved[0], saved[1]
             del self.emitted[saved[2] :]
             return refused.reason
+        self._audit()
         return None
 
     def tick(self, at: int) -> None:
         """Time passes: fire every timer due at or before `at`."""
         self.now_at = max(self.now_at, at)
         self.event_at = self.now_at
+        self._before.clear()
         while due := sorted(timer for timer in self.timers if timer[0] <= self.now_at):
             for timer in due:
                 self.timers.discard(timer)
@@ -90,6 +100,7 @@ class Bench:
                     if timer[1] in stage.timers:
                         self.key = timer[2]
                         self._run(stage, stage.timers[timer[1]], timer[2])
+        self._audit()
 
     def settle(self) -> None:
         """End of a batch: project every row that changed."""
@@ -105,6 +116,15 @@ class Bench:
         taken = [record for name, _, record in self.emitted if topic in (None, name)]
         self.emitted = [entry for entry in self.emitted if topic is not None and entry[0] != topic]
         return taken
+
+    def _audit(self) -> None:
+        moved: dict[tuple[str, str], int] = {}
+        for (table, key), before in self._before.items():
+            for invariant, account, units in (
+                AUDITS[table](key, before, self.get(table, key)) if table in AUDITS else ()
+            ):
+                moved[invariant, account] = moved.get((invariant, account), 0) + units
+        assert not any(moved.values()), {account: units for account, units in moved.items() if units}
 
     def _run(self, stage: Stage, function: Callable[..., None], *given: Any) -> None:
         self._running = (stage,)

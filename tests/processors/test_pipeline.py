@@ -26,7 +26,8 @@ def test_a_stage_is_the_one_its_module_exports(stage):
 @by_stage
 def test_a_stage_reads_and_keeps_what_the_topology_says(stage):
     declared = TOPOLOGY["stages"][stage.name]
-    assert sorted(stage.handlers) == sorted(declared["reads"])
+    assert sorted(stage.handlers) == sorted(declared.get("reads", ()))
+    assert sorted(stage.audits) == sorted(declared.get("audits", ()))
     assert sorted(table.name for table in stage.tables) == sorted(declared["tables"])
     assert set(stage.projections) <= {table.name for table in stage.tables}
 

@@ -152,7 +152,7 @@ WRONG = [
     ("clock: leader", "clock: wall", "topology.yaml:3: clock: 'wall' does not do: .*'leader' or 'external'"),
     ("signed: required", "signed: maybe", "topology.yaml:6: topics.orders.signed: 'maybe' does not do"),
     ("retention_days: unlimited", "retention_days: -1", "topology.yaml:8: topics.network.retention_days"),
-    ("    reads: [orders]", "    reads: []", "topology.yaml:22: stages.orders.reads: .*at least 1 item"),
+    ("    reads: [orders]", "    reads: []", "topology.yaml:20: stages.orders: has nothing to do; name topics under `reads`, or tables under `audits`"),
     ("bulk: true", "bulk: true, read_by: [worker]", "topology.yaml:7: topics.stock-deltas.read_by: 'worker' does not do: .*'upstream', 'gateway'"),
     # roles
     ("bulk: true", "bulk: true, internal: true, written_by: [upstream]", "topology.yaml:7: topics.stock-deltas.written_by: the topic is internal, only workers use it; remove `written_by`"),
@@ -272,7 +272,7 @@ def stage_of(monkeypatch):
     def put(module, name, handlers, tables):
         made = types.ModuleType(module)
         tables = tuple(types.SimpleNamespace(name=table) for table in tables)
-        made.STAGE = types.SimpleNamespace(name=name, handlers=handlers, tables=tables)
+        made.STAGE = types.SimpleNamespace(name=name, handlers=handlers, tables=tables, audits=())
         monkeypatch.setitem(sys.modules, module, made)
         return made
 

@@ -53,4 +53,4 @@ def test_what_stages_emit_in_a_day_is_declared(tmp_path):
     feed_driver(world, TopologyDriver(TOPOLOGY, stages, start_at=world.start_at, keys=keys))
     assert seen - DECLARED == set()
     silent = {stage.name for stage in TOPOLOGY.stages.values() if stage.emits} - {stage for stage, _, _ in seen}
-    assert silent == set(), "a stage was not watched"
+    assert silent == {"invariants"}, "a stage was not watched, or an invariant broke"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from processors.location.inbox import Queue, Status
+from processors.location.inbox import Status
+from processors.location.queues import Queue
 from processors.location.stage import STAGE
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "partners.md").read_text("utf-8")

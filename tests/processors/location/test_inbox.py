@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.location.inbox import ASSIGNMENTS, KEEP_ENDED_MS, Queue, Status
+from processors.location.inbox import ASSIGNMENTS, KEEP_ENDED_MS, Status
+from processors.location.queues import Queue
 from processors.location.slots import SLOTS
 from processors.reasons import Reason
 from schemas.records.assignments import (
