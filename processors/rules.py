@@ -125,6 +125,8 @@ class Rules(msgspec.Struct, frozen=True):
     park_look_ms: Positive = 10_000
     """How often a parked order looks whether rules or heartbeats have changed that could help it."""
     park_expiry_ms: Positive = 8 * HOUR_MS
+    backorder_wait_ms: Count = 30 * DAY_MS
+    """How long an order waits at most for stock that is announced: until park_expiry_ms after it should have come."""
 
     # Mapping.
     auto_accept_confidence_e6: Annotated[int, msgspec.Meta(ge=0, le=MILLION)] | None = None
@@ -140,6 +142,8 @@ class Rules(msgspec.Struct, frozen=True):
     orphan_alert_ms: Positive = HOUR_MS
     shortfall_alert_ms: Positive = MINUTE_MS
     """How long on-hand may stay below reserved, while orders are asked to give units back."""
+    inbound_overdue_ms: Positive = 7 * DAY_MS
+    """How long units may stay on their way after they left, or should have come, before a person is asked."""
     stock_memory_ms: Positive = 31 * DAY_MS
     """How long ended reservations, and idempotency keys of feeds without sequences, are remembered: longer than
     `dead-letters` keeps a request (30 days) that could be replayed after its reservation was released."""

@@ -36,6 +36,7 @@ class Findings(msgspec.Struct, frozen=True):
 
     stock: StockFindings
     conserved: Conserved
+    inbound: Checked
     decisions: DecisionFindings
     assignments: AssignmentFindings
     freshness: FreshnessFindings
@@ -63,6 +64,7 @@ class Findings(msgspec.Struct, frozen=True):
             self.assignments.checked,
             self.stock.checked,
             self.conserved.checked,
+            self.inbound,
             self.freshness.checked,
             self.tracking.checked,
             self.ledger.checked,
@@ -125,7 +127,7 @@ def examine(
     dead = positions_of(letters)
     history = read_history(log.records("task-manifests"), topology)
     network = log.records("network")
-    stock, conserved = _stock(log, topology, dead=dead, history=history, network=network)
+    stock, conserved, inbound = _stock(log, topology, dead=dead, history=history, network=network)
     orders = _taken(log, "orders", topology, dead)
     placed = {read.fields["order_id"] for read in orders if read.type == "OrderPlaced"}
     decided, audits = log.records("routing-decisions"), log.records("routing-audits")
@@ -149,6 +151,7 @@ def examine(
     return Findings(
         stock=stock,
         conserved=conserved,
+        inbound=inbound,
         decisions=decisions,
         assignments=assignments,
         freshness=freshness,
@@ -175,10 +178,10 @@ def _count_the_rest(log: Log, topology: Topology, truth: Truth | None) -> dict[s
 
 def _stock(
     log: Log, topology: Topology, *, dead: frozenset[Position], history: History, network: list[Read]
-) -> tuple[StockFindings, Conserved]:
-    """Both views of the stock: what was answered, and what the records add up to."""
-    offers = log.records("stock-offers")
-    found = check_stock(offers, log.records("stock-snapshots"))
+) -> tuple[StockFindings, Conserved, Checked]:
+    """Three views of the stock: what was answered, what the records add up to, and what is on its way."""
+    offers, snapshots = log.records("stock-offers"), log.records("stock-snapshots")
+    found = check_stock(offers, snapshots)
     fold = Fold(feeds_of(network))
     fold.grants(offers)
     del offers
@@ -189,7 +192,7 @@ def _stock(
         for topic, read in history.walk(partition, part):
             if _is_taken(read, topic, topology, dead):
                 fold.apply(read)
-    return found, check_conserved(fold, found.last)
+    return found, check_conserved(fold, found.last), fold.on_its_way.check(snapshots)
 
 
 def _taken(log: Log, topic: str, topology: Topology, dead: frozenset[Position]) -> list[Read]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from fsn.report.findings import Checked, Fault
+from fsn.report.inbound import OnItsWay
 from fsn.report.oversold import ItemKey, State
 from fsn.report.reader import Read
 
@@ -77,6 +78,7 @@ class Fold:
         self._lines: dict[str, dict[str, int]] = {}
         self._shipped: set[tuple[str, str, str]] = set()
         self._released: set[tuple[str, str]] = set()
+        self.on_its_way: Final = OnItsWay()
 
     def grants(self, offers: Iterable[Read]) -> None:
         """Learn what each granted reservation was granted, from the answers."""
@@ -102,6 +104,9 @@ class Fold:
                 self._delta(fields)
             case "StockCount" if fields["variant_id"] is not None:
                 self._count(fields)
+            case "StockExpected":
+                self._item(fields)
+                self.on_its_way.announced(fields)
             case "ReserveStock" | "RouteStock":
                 self._reserve(_reservation(fields), fields["variant_id"])
             case "ReleaseStock":
@@ -114,6 +119,7 @@ class Fold:
         if not self._is_new_delta(fields, feed):
             return
         item, quantity = self._item(fields), fields["quantity"]
+        self.on_its_way.moved(fields)
         item.came_in += quantity
         ours = feed.shipment_deltas == "unreferenced" or (
             feed.shipment_deltas == "referenced" and fields["reference"] is not None

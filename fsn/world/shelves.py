@@ -1,7 +1,7 @@
 """Shelves: what lies where, and what the feeds of the locations report of it.
 
-In: deeds of the day (receipts, sales elsewhere, counts), shipments, a feed's silence. Out: StockDelta, StockCount and
-FeedHeartbeat, numbered as each feed declares, signed by its partner. A shelf's `book` is what its feed has on record;
+In: deeds of the day (receipts, transfers, sales elsewhere, counts), shipments, a feed's silence. Out: StockDelta, StockCount,
+StockExpected and FeedHeartbeat, numbered as each feed declares, signed by its partner. A shelf's `book` is what its feed has on record;
 a feed that reports no shipments takes them off its book when the goods leave. What a silent feed would have said is
 said afterwards, in order. `error` is what FSN must have computed beyond the book, because a delta was overtaken or
 goods went missing: the next count says so, and the truth expects STOCK_DRIFT.
@@ -17,7 +17,7 @@ from fsn.world.network import MINUTE_MS, WorldNetwork
 from fsn.world.truth import Drift, Silence, Truth
 from schemas.records.network import FeedDefined, VariantDefined
 from schemas.records.operations import FeedHeartbeat
-from schemas.records.stock import StockCount, StockDelta
+from schemas.records.stock import StockCount, StockDelta, StockExpected
 
 HEARTBEAT_MS: Final = 6 * MINUTE_MS
 QUIET_MS: Final = 60 * MINUTE_MS
@@ -26,6 +26,11 @@ TASKS_APART_MS: Final = 10 * MINUTE_MS
 """So far apart the simulated clocks of two tasks may be, at the speed of the demo."""
 KEPT_BACK: Final = 12
 """Units never sold elsewhere: FSN may have promised them while the feed does not know."""
+TRANSFERS_SHARE: Final = 0.1
+"""Of all refills; likewise those that a supplier announced."""
+ANNOUNCED_SHARE: Final = 0.1
+TRANSFER_MS: Final = 40 * MINUTE_MS
+DELIVERY_MS: Final = 90 * MINUTE_MS
 LOCATIONS_PER_VARIANT: Final = (4, 8)
 HUBS_PER_VARIANT: Final = 3
 """Of them in Germany, from where the whole network is served."""
@@ -81,6 +86,8 @@ class Shelves:
         self.all: Final[list[Shelf]] = []
         self.at: Final[dict[tuple[str, str], Shelf]] = {}
         """By (location_id, variant_id)."""
+        self._of: dict[str, list[Shelf]] = {}
+        self._transfers = 0
 
     # the assortment ---------------------------------------------------------------------------------------------
 
@@ -108,6 +115,7 @@ class Shelves:
                 shelf = Shelf(state, variant.variant_id, sku, usual)
                 state.shelves.append(shelf)
                 self.all.append(shelf)
+                self._of.setdefault(variant.variant_id, []).append(shelf)
                 self.at[location_id, variant.variant_id] = shelf
 
     # what a day brings ------------------------------------------------------------------------------------------
@@ -125,13 +133,35 @@ class Shelves:
         elif draw > 0.97 and shelf.free - 1 >= KEPT_BACK:
             self.delta(shelf, -1, "damage")
         elif shelf.usual > 3 or draw < 0.2:
-            self.delta(shelf, 1 + int(size * 6), "receipt")
+            self._refill(shelf, size)
         else:
             self.delta(shelf, 1, "return_restock")
 
-    def delta(self, shelf: Shelf, quantity: int, reason: str, reference: str | None = None) -> Message:
+    def _refill(self, shelf: Shelf, size: float) -> None:
+        """Goods come: from another location, from a supplier who said so before, or just like that."""
+        now, units = self._agenda.now, 1 + int(size * 6)
+        others = self._of[shelf.variant_id] if size > 1 - TRANSFERS_SHARE else ()
+        source = next((other for other in others if other is not shelf and other.free - units >= KEPT_BACK), None)
+        if source is not None:
+            self._transfers += 1
+            number = f"TR-{self._transfers}"
+            self.delta(source, -units, "transfer_out", number, shelf.location_id)
+            self._agenda.plan(now + TRANSFER_MS, self.delta, shelf, units, "transfer_in", number, source.location_id)
+        elif size < ANNOUNCED_SHARE and not self._is_silent(shelf.state):
+            number, feed = f"PO-{shelf.sku}-{now}", shelf.state.feed
+            announced = StockExpected(
+                feed.feed_id, feed.location_id, shelf.variant_id, shelf.sku, number, units, now + DELIVERY_MS, now
+            )
+            self._post.send("stock-deltas", shelf.variant_id, announced, feed.partner_id)
+            self._agenda.plan(now + DELIVERY_MS, self.delta, shelf, units, "receipt", number)
+        else:
+            self.delta(shelf, units, "receipt")
+
+    def delta(
+        self, shelf: Shelf, quantity: int, reason: str, reference: str | None = None, counterpart: str | None = None
+    ) -> Message:
         """Move the book and report it."""
-        message = self._delta(shelf, quantity, reason, reference)
+        message = self._delta(shelf, quantity, reason, reference, counterpart)
         self._say(shelf.state, message)
         return message
 
@@ -238,7 +268,9 @@ class Shelves:
         state.said_at = self._agenda.now
         self._post.repeat(message)
 
-    def _delta(self, shelf: Shelf, quantity: int, reason: str, reference: str | None) -> Message:
+    def _delta(
+        self, shelf: Shelf, quantity: int, reason: str, reference: str | None, counterpart: str | None = None
+    ) -> Message:
         shelf.book += quantity
         feed, number = shelf.state.feed, self._number(shelf)
         record = StockDelta(
@@ -253,6 +285,7 @@ class Shelves:
             reason=reason,
             reference=reference,
             occurred_at=self._agenda.now,
+            counterpart_location_id=counterpart,
         )
         return self._written(shelf, record)
 

@@ -110,6 +110,7 @@ def _pass_on(record: StockReported, variant_id: str, units: int, ctx: Context) -
         reason=record.reason,
         reference=record.reference,
         occurred_at=record.occurred_at,
+        counterpart_location_id=record.counterpart_location_id,
     )
     ctx.emit("mapped-stock", variant_id, delta)
 

@@ -1,6 +1,6 @@
 """Parking: an order without a plan waits, and ends before a person when waiting did not help.
 
-In: an order that holds nothing for its open units. Out: OrderParked on `order-status`, WaitForStock for variants that
+In: an order that holds nothing for its open units, and what is announced of what it lacks. Out: OrderParked on `order-status`, WaitForStock for variants that
 are short, ReviewItem when it was expired, rerouted too often or could not be mapped. Back-off doubles with every wait
 in vain, and so does the time before a wake is followed; both start anew once a decision stands. Beside the lists and
 the back-off, the timer `orders.look` watches what else could help: other reference data, and feeds that were silent.
@@ -24,7 +24,7 @@ def park(row: OrderRow, ctx: Context, *, reason: str, short: dict[str, int], loc
     """Wait: for stock of what is short, and for the retry timer; or expire, when it has waited long enough."""
     rules = rules_for(row, ctx)
     before = row.parking or Parking(ctx.now_at, ctx.now_at, 0, 0)
-    expires_at = before.since + rules.park_expiry_ms
+    expires_at = expires_from(before, rules)
     if ctx.now_at >= expires_at:
         return expire(row, ctx, reason)
     waiting_for = tuple(short) if rules.backorder_allowed and location_ids else ()
@@ -57,6 +57,22 @@ def look_later(row: OrderRow, ctx: Context) -> None:
 def may_be_helped(parking: Parking, ctx: Context) -> bool:
     """Whether the rules or other reference data changed since it parked, or a feed it was without speaks again."""
     return parking.network_version != ctx.network.version or not all(_is_silent(name, ctx) for name in parking.silent)
+
+
+def expires_from(parking: Parking, rules: Rules) -> int:
+    """When waiting ends: later where what it waits for is announced."""
+    usual = parking.since + rules.park_expiry_ms
+    if not parking.expected_at:
+        return usual
+    announced = parking.expected_at + rules.park_expiry_ms
+    return max(usual, min(announced, parking.since + rules.backorder_wait_ms))
+
+
+def awaited(row: OrderRow, parking: Parking, expected_at: int, ctx: Context) -> OrderRow:
+    """What it waits for is announced: it waits for that, and says until when."""
+    parking = msgspec.structs.replace(parking, expected_at=expected_at)
+    report(row, "waiting", "stock_expected", ctx, retry_at=parking.retry_at, expected_at=expected_at)
+    return msgspec.structs.replace(row, parking=parking)
 
 
 def back_off_ms(waits: int, rules: Rules) -> int:
@@ -118,7 +134,15 @@ def _review(row: OrderRow, kind: str, detail: str, status: str, ctx: Context) ->
     ctx.emit("review-queue", order_id, item)
 
 
-def report(row: OrderRow, status: str, reason: str, ctx: Context, *, retry_at: int | None = None) -> None:
+def report(
+    row: OrderRow,
+    status: str,
+    reason: str,
+    ctx: Context,
+    *,
+    retry_at: int | None = None,
+    expected_at: int | None = None,
+) -> None:
     """Say on `order-status` where the order stands."""
     order_id = row.placed.order_id
-    ctx.emit("order-status", order_id, OrderParked(order_id, row.attempt, status, reason, retry_at))
+    ctx.emit("order-status", order_id, OrderParked(order_id, row.attempt, status, reason, retry_at, expected_at))

@@ -147,6 +147,7 @@ class Parking(msgspec.Struct, frozen=True, array_like=True):
     """Waiting for a plan: since when, how often in vain, until when, and in which variants' lists.
 
     network_version: of the reference data under which no plan stood; silent: locations that would do but for their feed
+    expected_at: when the last of what it waits for should arrive, as the stock tasks said; 0: nothing is announced
     """
 
     since: int
@@ -156,6 +157,7 @@ class Parking(msgspec.Struct, frozen=True, array_like=True):
     waiting_for: tuple[str, ...] = ()
     network_version: int = -1
     silent: tuple[str, ...] = ()
+    expected_at: int = 0
 
 
 class Shipment(msgspec.Struct, frozen=True, array_like=True):

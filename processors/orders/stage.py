@@ -55,7 +55,7 @@ from processors.orders.mapping import mapped
 from processors.orders.reserving import denied, granted, noted
 from processors.orders.rows import ORDERS, PENDING, SHADOWS
 from processors.orders.shipping import close_itself, closed, shipped, tracked
-from processors.orders.waking import look, retry, unanswered, woken
+from processors.orders.waking import expected, look, retry, unanswered, woken
 from processors.step import Gauge, Stage
 from schemas.records.assignments import (
     AssignmentAccepted,
@@ -80,6 +80,7 @@ from schemas.records.reservations import (
     StockWoken,
 )
 from schemas.records.shipments import Tracked
+from schemas.records.stock import StockAwaited
 
 STAGE: Final = Stage(
     name="orders",
@@ -94,6 +95,7 @@ STAGE: Final = Stage(
             ReservationReleased: noted,
             ReservationConsumed: noted,
             StockWoken: woken,
+            StockAwaited: expected,
             RevocationAsked: revocation_asked,
         },
         "order-events": {

@@ -1,6 +1,6 @@
 """Waking: time and freed stock move orders that wait.
 
-In: StockWoken; the timers `orders.retry`, `orders.look` and `orders.unanswered`. Out: the next attempt of a parked order,
+In: StockWoken, StockAwaited; the timers `orders.retry`, `orders.look` and `orders.unanswered`. Out: the next attempt of a parked order,
 or its end when it has waited too long; unanswered requests sent again, for the same attempt, with doubling patience, so that a
 dead-lettered request does not strand its order (design §5 f). Requests sent again are the same requests: whoever has
 answered them already answers the same, and what is answered twice is ignored the second time.
@@ -13,12 +13,13 @@ from processors.orders.cancelling import request_withdrawal
 from processors.orders.keeping import keep, part_due, patience_ms
 from processors.orders.locking import request_assignment
 from processors.orders.mapping import ask_mapping
-from processors.orders.parking import expire, look_later, may_be_helped, wake_from
+from processors.orders.parking import awaited, expire, expires_from, look_later, may_be_helped, wake_from
 from processors.orders.planning import asked_shortlist, facts_of, rules_for, shortlist_for
 from processors.orders.rows import Effort, OrderRow, Part, Phase, row_of
 from processors.rules import Rules
 from processors.step import ABSENT, Context
 from schemas.records.reservations import StockWoken
+from schemas.records.stock import StockAwaited
 
 
 def woken(record: StockWoken, ctx: Context) -> None:
@@ -35,12 +36,21 @@ def woken(record: StockWoken, ctx: Context) -> None:
         keep(msgspec.structs.replace(row, parking=msgspec.structs.replace(row.parking, retry_at=from_at)), ctx)
 
 
+def expected(record: StockAwaited, ctx: Context) -> None:
+    """What this order waits for is on its way."""
+    row = row_of(record.order_id, ctx)
+    if row is ABSENT or row.phase is not Phase.WAITING or row.parking is None or record.attempt != row.attempt:
+        return
+    if record.variant_id in row.parking.waiting_for and record.expected_at > row.parking.expected_at:
+        keep(awaited(row, row.parking, record.expected_at, ctx), ctx)
+
+
 def retry(order_id: str, ctx: Context) -> None:
     """Timer: try again, or give the order to a person once it has waited for as long as the rules allow."""
     row = row_of(order_id, ctx)
     if row is ABSENT or row.phase is not Phase.WAITING or row.parking is None or row.parking.retry_at > ctx.now_at:
         return
-    expires_at = row.parking.since + rules_for(row, ctx).park_expiry_ms
+    expires_at = expires_from(row.parking, rules_for(row, ctx))
     row = msgspec.structs.replace(row, retry_at=0)
     if ctx.now_at >= expires_at:
         keep(expire(row, ctx, "no plan"), ctx)

@@ -14,7 +14,7 @@ from processors.step import Context, Refused
 from processors.stock.notices import review
 from processors.tenants import tenant_of
 from schemas.records.network import FeedDefined
-from schemas.records.stock import StockCount, StockDelta
+from schemas.records.stock import StockCount, StockDelta, StockExpected
 
 DELTA_REASONS: Final = frozenset(
     ("receipt", "sale", "shipment", "return_restock", "adjustment", "transfer_out", "transfer_in", "damage")
@@ -28,12 +28,7 @@ def admit(record: StockDelta | StockCount, ctx: Context) -> tuple[FeedDefined, s
     if record.variant_id is not None:
         require_key(record.variant_id, ctx)
     _whole(record)
-    if record.location_id not in ctx.network.locations:
-        raise Refused(
-            Reason.UNKNOWN_LOCATION, f"location {record.location_id!r} is not on `network`: define it, then replay"
-        )
-    if feed is None:
-        raise Refused(Reason.UNKNOWN_FEED, f"feed {record.feed_id!r} is not on `network`: define it, then replay")
+    feed = _known_feed(record, feed, ctx)
     _numbered(record, feed)
     if record.variant_id is not None:
         return feed, record.variant_id
@@ -41,6 +36,18 @@ def admit(record: StockDelta | StockCount, ctx: Context) -> tuple[FeedDefined, s
     detail = f"stock of SKU {record.sku!r} ({record.namespace or feed.partner_id}): name its variant"
     review(ctx, "UNMAPPED", entity_id, detail=detail, status="open")
     return None
+
+
+def admit_expected(record: StockExpected, ctx: Context) -> None:
+    """Whether a feed may announce this, and has said all that is needed."""
+    feed = ctx.network.feeds.get(record.feed_id)
+    _vouched(record, feed, ctx)
+    require_key(record.variant_id, ctx)
+    _whole(record)
+    if record.reference == "":
+        raise Refused(Reason.MISSING_FIELD, "reference is empty: name the purchase order, despatch advice or transfer")
+    if _known_feed(record, feed, ctx).location_id != record.location_id:
+        raise Refused(Reason.INVALID_VALUE, f"feed {record.feed_id!r} does not report {record.location_id!r}")
 
 
 def require_key(variant_id: str, ctx: Context) -> None:
@@ -57,7 +64,24 @@ def require_units(quantity: int, what: str) -> None:
         raise Refused(Reason.INVALID_VALUE, f"{what} 0: at least 1 is meant")
 
 
-def _vouched(record: StockDelta | StockCount, feed: FeedDefined | None, ctx: Context) -> None:
+def _known_feed(record: StockDelta | StockCount | StockExpected, feed: FeedDefined | None, ctx: Context) -> FeedDefined:
+    _known_location(record.location_id, ctx)
+    if isinstance(record, StockDelta) and record.counterpart_location_id is not None:
+        _known_location(record.counterpart_location_id, ctx)
+        if tenant_of(record.counterpart_location_id) != tenant_of(record.location_id):
+            detail = f"a transfer to or from another tenant's {record.counterpart_location_id!r}"
+            raise Refused(Reason.INVALID_VALUE, detail)
+    if feed is None:
+        raise Refused(Reason.UNKNOWN_FEED, f"feed {record.feed_id!r} is not on `network`: define it, then replay")
+    return feed
+
+
+def _known_location(location_id: str, ctx: Context) -> None:
+    if location_id not in ctx.network.locations:
+        raise Refused(Reason.UNKNOWN_LOCATION, f"location {location_id!r} is not on `network`: define it, then replay")
+
+
+def _vouched(record: StockDelta | StockCount | StockExpected, feed: FeedDefined | None, ctx: Context) -> None:
     require_sender(ctx, record.feed_id, None if feed is None else feed.partner_id)
     if ctx.signer is None or not record.variant_id:
         return
@@ -65,7 +89,7 @@ def _vouched(record: StockDelta | StockCount, feed: FeedDefined | None, ctx: Con
         raise Refused(Reason.FORGED, f"feed {record.feed_id!r} speaks of another tenant's {record.variant_id!r}")
 
 
-def _whole(record: StockDelta | StockCount) -> None:
+def _whole(record: StockDelta | StockCount | StockExpected) -> None:
     for name, value in (("sku", record.sku), ("variant_id", record.variant_id), ("location_id", record.location_id)):
         if value == "":
             raise Refused(Reason.MISSING_FIELD, f"{name} is empty: name it")
@@ -74,7 +98,7 @@ def _whole(record: StockDelta | StockCount) -> None:
             known = ", ".join(sorted(DELTA_REASONS))
             raise Refused(Reason.INVALID_VALUE, f"reason {record.reason!r} is none of {known}")
     elif record.quantity < 0:
-        raise Refused(Reason.NEGATIVE_QUANTITY, f"a count of {record.quantity} units: nothing is counted below 0")
+        raise Refused(Reason.NEGATIVE_QUANTITY, f"{record.quantity} units: nothing is counted or expected below 0")
 
 
 def _numbered(record: StockDelta | StockCount, feed: FeedDefined) -> None:

@@ -44,7 +44,7 @@ def apply_count(record: StockCount, ctx: Context) -> None:
     if feed.sequences != "none" and record.sequence is not None:
         _apply_numbered(ctx, item, record, feed=feed, number=record.sequence)
     elif is_new_key(ctx, record):
-        _set(ctx, item, record, feed=feed, counted=record.quantity, comparable=item is not ABSENT)
+        _set(ctx, item, record, feed=feed, counted=record.quantity, comparable=_was_reported(item))
 
 
 def _apply_numbered(ctx: Context, item: Item | Absent, record: StockCount, *, feed: FeedDefined, number: int) -> None:
@@ -65,6 +65,7 @@ def _apply_numbered(ctx: Context, item: Item | Absent, record: StockCount, *, fe
     keep_sequence(ctx, numbered, following, in_item=in_item)
     counted = record.quantity + kept_after(known, number)
     complete = known.missing is None and (number == known.last or feed.sequences == "monotonic")
+    complete = complete and _was_reported(item)
     before = fresh_item(record) if item is ABSENT else item
     _set(ctx, with_sequence(before, record, following), record, feed=feed, counted=counted, comparable=complete)
     if following.missing is not None:
@@ -97,6 +98,11 @@ def _set(
     )
     keep(ctx, key, after, on_hand_before=before.on_hand)
     serve(ctx, ctx.key, record.location_id)
+
+
+def _was_reported(item: Item | Absent) -> bool:
+    """Whether there is anything to compare a count with: an item may be there only because stock is announced."""
+    return item is not ABSENT and item.updated_at > 0
 
 
 def _between(low: int, value: int, high: int) -> int:

@@ -1,7 +1,7 @@
 """Deltas: signed changes of on-hand stock, the bulk of all records.
 
 In: StockDelta. Out: the item with its units moved, gaps opened (ReviewItem COUNT_WANTED), waiting orders woken by what
-came in. Duplicates and older deltas change no item. A shipment that a confirmation has deducted already is not
+came in, what was on its way settled by what arrived (`inbound.py`). Duplicates and older deltas change no item. A shipment that a confirmation has deducted already is not
 deducted again. Refused: see `admission.py`.
 
 The plain case — the next delta of the feed that was first to report the item, and nothing runs short — takes one row
@@ -12,6 +12,7 @@ import msgspec
 
 from processors.step import ABSENT, Absent, Context
 from processors.stock.admission import DELTA_REASONS, admit
+from processors.stock.inbound import MOVES_INBOUND, move
 from processors.stock.items import keep
 from processors.stock.rows import STOCK_ITEMS, Item, Sequence, item_key, posted, reported
 from processors.stock.sequences import (
@@ -53,7 +54,10 @@ def apply_delta(record: StockDelta, ctx: Context) -> None:
         return _apply_carefully(record, ctx)
     quantity = record.quantity
     on_hand = item.on_hand + quantity
-    if on_hand < item.reserved or item.on_hand < 0 or record.reason == "shipment" or record.reason not in DELTA_REASONS:
+    reason = record.reason
+    if on_hand < item.reserved or item.on_hand < 0 or reason == "shipment" or reason not in DELTA_REASONS:
+        return _apply_carefully(record, ctx)
+    if record.reference is not None and reason in MOVES_INBOUND:
         return _apply_carefully(record, ctx)
     moved = Item(
         item.location_id,
@@ -74,6 +78,8 @@ def apply_delta(record: StockDelta, ctx: Context) -> None:
         item.drifted,
         item.received + quantity if quantity > 0 else item.received,
         item.left if quantity > 0 else item.left - quantity,
+        item.in_transit,
+        item.expected,
     )
     ctx.put(STOCK_ITEMS, key, moved)
     if quantity > 0:
@@ -130,7 +136,8 @@ def _move(ctx: Context, item: Item, record: StockDelta, *, feed: FeedDefined) ->
     moved = msgspec.structs.replace(
         item, on_hand=on_hand, ahead=ahead, updated_at=ctx.now_at, **posted(item, on_hand - item.on_hand)
     )
-    keep(ctx, item_key(ctx.key, record.location_id), moved, on_hand_before=item.on_hand)
+    key = item_key(ctx.key, record.location_id)
+    keep(ctx, key, move(ctx, key, moved, record), on_hand_before=item.on_hand)
     if record.quantity > 0:
         serve(ctx, ctx.key, record.location_id)
 

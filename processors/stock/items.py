@@ -14,14 +14,17 @@ from processors.rules import DEFAULT_RULES
 from processors.step import ABSENT, Context
 from processors.stock.chain import change_line, newest_first
 from processors.stock.notices import alert
-from processors.stock.rows import STOCK_ITEMS, Item, short
+from processors.stock.rows import INBOUND, STOCK_ITEMS, Item, short, with_inbound
 from schemas.records.reservations import RevocationAsked
 
 SHORTFALL_TIMER: Final = "stock.shortfall"
 
 
 def keep(ctx: Context, key: str, item: Item, *, on_hand_before: int) -> Item:
-    """Keep a changed item as its next revision."""
+    """Keep a changed item as its next revision; a new one finds what was already on its way to it."""
+    if not item.revision:
+        inbound = ctx.get(INBOUND, key)
+        item = item if inbound is ABSENT else with_inbound(item, inbound)
     # A delta can be ahead only of units that are still reserved: once the others are released or confirmed, no
     # confirmation will come for what it took.
     ahead = max(item.ahead, -item.reserved)

@@ -49,6 +49,9 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     received: int = 0
     """Units that came in since the item was first reported, corrections by counts included; `left` likewise went out."""
     left: int = 0
+    in_transit: int = 0
+    """Units on their way here from another location; `expected` from elsewhere. Sums over the item's `Inbound`."""
+    expected: int = 0
 
 
 class Sequence(msgspec.Struct, frozen=True, array_like=True):
@@ -173,6 +176,42 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
     held_until: int = 0
 
 
+class Expectation(msgspec.Struct, frozen=True, array_like=True):
+    """Units on their way to an item under one reference."""
+
+    reference: str
+    transfer: bool
+    announced: int
+    arrived: int = 0
+    expected_at: int = 0
+    """0: nobody knows."""
+    said_at: int = 0
+    """When the sender of the last announcement says it was made; 0 for what a transfer's own deltas said."""
+    since: int = 0
+    overdue: bool = False
+
+    @property
+    def units(self) -> int:
+        """Units that have not arrived."""
+        return max(0, self.announced - self.arrived)
+
+    @property
+    def settled(self) -> bool:
+        """Whether both ends of a transfer say the same, or all that was announced has come."""
+        return self.arrived == self.announced if self.transfer else not self.units
+
+
+class Inbound(msgspec.Struct, frozen=True, array_like=True):
+    """All that is on its way to an item, and announcements that have come true not long ago."""
+
+    expectations: tuple[Expectation, ...] = ()
+
+    @property
+    def next_at(self) -> int | None:
+        """When the next units should arrive."""
+        return min((one.expected_at for one in self.expectations if one.units and one.expected_at), default=None)
+
+
 def _variant_of_item(key: str, row: Item | None) -> tuple[str, ...]:
     return _BY_VARIANT(key, row) if row is None else (key.removesuffix(f"|{row.location_id}"),)
 
@@ -208,6 +247,9 @@ RESERVATIONS: Final = Table("reservations", Reservation, owners=_variant_of_rese
 
 STOCK_ANSWERS: Final = Table("stock_answers", Answer, owners=_variant_after_attempt)
 """By order_id | attempt | variant_id, as long as the reservation is known."""
+
+INBOUND: Final = Table("inbound", Inbound, owners=_BY_VARIANT)
+"""By variant_id | location_id, where something is on its way."""
 
 WAITING: Final = Table("waiting", Waiter, owners=_variant_of_waiter)
 """By variant_id | order_id, and the list's own row by variant_id."""
@@ -254,6 +296,13 @@ def posted(item: Item, units: int) -> dict[str, int]:
     if units > 0:
         return {"received": item.received + units, "left": item.left}
     return {"received": item.received, "left": item.left - units}
+
+
+def with_inbound(item: Item, inbound: Inbound) -> Item:
+    """The item with the sums of what is on its way to it."""
+    in_transit = sum(one.units for one in inbound.expectations if one.transfer)
+    expected = sum(one.units for one in inbound.expectations if not one.transfer)
+    return msgspec.structs.replace(item, in_transit=in_transit, expected=expected)
 
 
 def state_of(item: Item) -> State:

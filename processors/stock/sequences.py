@@ -17,7 +17,7 @@ from processors.rules import DEFAULT_RULES
 from processors.step import ABSENT, Absent, Context
 from processors.stock.notices import review
 from processors.stock.rows import SEQUENCES, STOCK_KEYS, Item, Seen, Sequence
-from schemas.records.stock import StockCount, StockDelta
+from schemas.records.stock import StockCount, StockDelta, StockExpected
 
 KEPT_MAX: Final = 512
 """Beyond it the oldest kept delta is forgotten, and a count must include it: a gap must not outgrow its row."""
@@ -56,7 +56,7 @@ def keep_sequence(ctx: Context, key: str, sequence: Sequence, *, in_item: bool) 
         ctx.put(SEQUENCES, key, rest)
 
 
-def fresh_item(record: StockDelta | StockCount) -> Item:
+def fresh_item(record: StockDelta | StockCount | StockExpected) -> Item:
     """An item that was never reported before: nothing is there."""
     return Item(record.location_id, record.feed_id, record.sku, None, 0, 0, 0, 0, 0)
 

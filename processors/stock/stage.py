@@ -6,6 +6,7 @@ of them with the items after it; snapshots; alerts; questions for people. What e
     deltas, counts      what feeds report          sequences    is it new, is anything missing?
     granting, ending    reservations               lifetime     how long they are remembered, and watched
     asking              offers, the one-hop path   waiting      who gets units that come free
+    inbound             what is on its way: transfers, announced deliveries
     items, chain        keeping a changed item, and whom to ask when on-hand does not cover what is reserved
 """
 
@@ -17,9 +18,10 @@ from processors.stock.counts import apply_count
 from processors.stock.deltas import apply_delta
 from processors.stock.ending import consume, release
 from processors.stock.granting import reserve
+from processors.stock.inbound import INBOUND_TIMER, expect, overdue
 from processors.stock.items import SHORTFALL_TIMER, shortfall_due
 from processors.stock.lifetime import ORPHAN_TIMER, PURGE_TIMER, confirm, orphan_due, purge
-from processors.stock.rows import RESERVATIONS, SEQUENCES, STOCK_ANSWERS, STOCK_ITEMS, STOCK_KEYS, WAITING
+from processors.stock.rows import INBOUND, RESERVATIONS, SEQUENCES, STOCK_ANSWERS, STOCK_ITEMS, STOCK_KEYS, WAITING
 from processors.stock.sequences import FORGET_TIMER, forget_key
 from processors.stock.snapshots import project
 from processors.stock.waiting import HOLD_TIMER, RETRY_TIMER, hold_over, retry, stop_waiting, wait
@@ -33,12 +35,12 @@ from schemas.records.reservations import (
     StopWaiting,
     WaitForStock,
 )
-from schemas.records.stock import StockCount, StockDelta
+from schemas.records.stock import StockCount, StockDelta, StockExpected
 
 STAGE: Final = Stage(
     name="stock",
     handlers={
-        "stock-deltas": {StockDelta: apply_delta, StockCount: apply_count},
+        "stock-deltas": {StockDelta: apply_delta, StockCount: apply_count, StockExpected: expect},
         "mapped-stock": {StockDelta: apply_delta, StockCount: apply_count},
         "stock-requests": {
             AskStock: ask,
@@ -51,7 +53,7 @@ STAGE: Final = Stage(
             StopWaiting: stop_waiting,
         },
     },
-    tables=(STOCK_ITEMS, RESERVATIONS, STOCK_ANSWERS, SEQUENCES, STOCK_KEYS, WAITING),
+    tables=(STOCK_ITEMS, RESERVATIONS, STOCK_ANSWERS, SEQUENCES, STOCK_KEYS, INBOUND, WAITING),
     timers={
         HOLD_TIMER: hold_over,
         RETRY_TIMER: retry,
@@ -59,6 +61,7 @@ STAGE: Final = Stage(
         PURGE_TIMER: purge,
         FORGET_TIMER: forget_key,
         SHORTFALL_TIMER: shortfall_due,
+        INBOUND_TIMER: overdue,
     },
     timer_tables={
         HOLD_TIMER: WAITING,
@@ -67,6 +70,7 @@ STAGE: Final = Stage(
         PURGE_TIMER: RESERVATIONS,
         FORGET_TIMER: STOCK_KEYS,
         SHORTFALL_TIMER: STOCK_ITEMS,
+        INBOUND_TIMER: INBOUND,
     },
     projections={STOCK_ITEMS.name: project},
 )

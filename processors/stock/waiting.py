@@ -1,7 +1,7 @@
 """Waiting: who gets units that come free, first come, first served.
 
-In: WaitForStock, StopWaiting, units coming free, and timers. Out: StockWoken, with the units held for that order for
-five seconds (rule). An order is woken only when all the units it wants can be held for it, so no more orders wake
+In: WaitForStock, StopWaiting, units coming free, and timers. Out: StockAwaited where units are on their way; StockWoken,
+with the units held for that order for five seconds (rule). An order is woken only when all the units it wants can be held for it, so no more orders wake
 than freed units can serve. Its hold ends when it reserves, stops waiting, or lets it lapse. Woken in vain, it goes to
 the end of the list and is left alone for a while that doubles each time. Refused: another key than the variant,
 a quantity below 1, no location.
@@ -18,9 +18,10 @@ from processors.reasons import Reason
 from processors.step import ABSENT, Context, Refused
 from processors.stock.admission import require_key, require_units
 from processors.stock.items import keep
-from processors.stock.rows import STOCK_ITEMS, WAITING, Waiter, item_key, promisable
+from processors.stock.rows import INBOUND, STOCK_ITEMS, WAITING, Waiter, item_key, promisable
 from processors.tenants import shortest_kept_ms, tenant_of
 from schemas.records.reservations import StockWoken, StopWaiting, WaitForStock
+from schemas.records.stock import StockAwaited
 
 WALK_MAX: Final = 128
 """Waiting orders looked at for one change; the others wait for the next one."""
@@ -43,6 +44,7 @@ def wait(record: WaitForStock, ctx: Context) -> None:
     if known is ABSENT:
         _enqueue(ctx, record.variant_id, _asking(record))
         _offer(ctx, record.variant_id, key)
+        _tell_expected(ctx, record, key)
     elif record.attempt > known.attempt:
         asking = _asking(record)
         changed = msgspec.structs.replace(
@@ -52,6 +54,7 @@ def wait(record: WaitForStock, ctx: Context) -> None:
             return _send_back(ctx, record.variant_id, changed)
         ctx.put(WAITING, key, changed)
         retry(key, ctx)
+        _tell_expected(ctx, record, key)
     return None
 
 
@@ -133,6 +136,25 @@ def _offer(ctx: Context, variant_id: str, key: str, *, first: str = "") -> None:
     for location_id, units in holds:
         _hold(ctx, variant_id, location_id, units)
         ctx.emit("stock-offers", waiter.order_id, StockWoken(waiter.order_id, variant_id, location_id, units))
+
+
+def _tell_expected(ctx: Context, record: WaitForStock, key: str) -> None:
+    """Say when what an order still waits for should arrive, if anything is on its way to where it would take it from."""
+    if _row(ctx, key).holds:
+        return
+    units, dates = 0, []
+    for location_id in dict.fromkeys(record.location_ids):
+        where = item_key(record.variant_id, location_id)
+        item = ctx.get(STOCK_ITEMS, where)
+        if item is not ABSENT and item.in_transit + item.expected:
+            inbound = ctx.get(INBOUND, where)
+            next_at = None if inbound is ABSENT else inbound.next_at
+            if next_at is not None:
+                units += item.in_transit + item.expected
+                dates.append(next_at)
+    if dates:
+        awaited = StockAwaited(record.order_id, record.attempt, record.variant_id, units, min(dates))
+        ctx.emit("stock-offers", record.order_id, awaited)
 
 
 def _send_back(ctx: Context, variant_id: str, waiter: Waiter) -> None:

@@ -154,6 +154,7 @@ class OrderParked(Record):
         reason names each location that refused and its status there)
     reason: why
     retry_at: when it is tried again at the latest; null when it is not
+    expected_at: when what it waits for should arrive; null when nothing is announced
     """
 
     order_id: str
@@ -161,3 +162,4 @@ class OrderParked(Record):
     status: str
     reason: str
     retry_at: int | None
+    expected_at: int | None = None

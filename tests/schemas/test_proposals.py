@@ -75,10 +75,14 @@ def test_a_new_field_is_there_by_its_default_and_todays_rules_do_not_see_it(tmp_
 def test_a_new_field_without_a_default_is_incompatible_and_reads_no_record(tmp_path):
     folder = propose(tmp_path, StockDelta, added("packaging", "string"))
     problem = (
-        "StockDelta.packaging is new and has no default: give it one, or make it `| None` (data of v1, schema id {})"
+        "StockDelta.packaging is new and has no default: give it one, or make it `| None` (data of v{}, schema id {})"
     )
-    assert problems_of(read_proposals(folder, REGISTRY), REGISTRY) == [problem.format(REGISTRY.latest(StockDelta).id)]
-    with pytest.raises(UndecodableError, match="StockDelta v1 cannot be read as the proposed v2"):
+    committed = [version for version in REGISTRY.versions if version.record == "StockDelta"]
+    assert problems_of(read_proposals(folder, REGISTRY), REGISTRY) == [
+        problem.format(version.version, version.id) for version in committed
+    ]
+    newest = committed[-1].version
+    with pytest.raises(UndecodableError, match=f"StockDelta v{newest} cannot be read as the proposed v{newest + 1}"):
         codec_of(folder).decode(TODAY.encode(DELTA))
     with pytest.raises(EncodeError, match="packaging"):
         codec_of(folder).encode(DELTA)
@@ -124,7 +128,10 @@ def test_a_copy_of_the_committed_folder_proposes_only_what_was_added(tmp_path):
     with pytest.raises(EvolutionError, match="every schema there is committed already"):
         read_proposals(tmp_path, REGISTRY)
     propose(tmp_path, StockDelta, added("packaging", "string", default=""))
-    assert [(found.record, found.version) for found in read_proposals(tmp_path, REGISTRY)] == [("StockDelta", 2)]
+    following = REGISTRY.latest(StockDelta).version + 1
+    assert [(found.record, found.version) for found in read_proposals(tmp_path, REGISTRY)] == [
+        ("StockDelta", following)
+    ]
 
 
 @pytest.mark.parametrize(

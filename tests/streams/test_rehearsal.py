@@ -112,7 +112,8 @@ def test_a_record_that_cannot_be_read_is_named_by_its_place(tmp_path):
     unreadable = [one for one in found if one.kind is Kind.UNREADABLE]
     assert len(unreadable) == 120
     assert unreadable[0].where == "stock-deltas|0|0"
-    assert "StockDelta v1 cannot be read as the proposed v2" in unreadable[0].new
+    version = REGISTRY.latest(StockDelta).version
+    assert f"StockDelta v{version} cannot be read as the proposed v{version + 1}" in unreadable[0].new
 
 
 def test_a_run_that_todays_code_does_not_repeat_is_told_as_such(tmp_path):

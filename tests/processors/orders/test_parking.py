@@ -20,6 +20,7 @@ from schemas.records.reservations import (
     WaitForStock,
 )
 from schemas.records.routing import OrderParked, RoutingDecision
+from schemas.records.stock import StockAwaited
 from tests.processors.orders.world import (
     ACCEPT_MS,
     BERLIN,
@@ -160,6 +161,71 @@ def test_it_expires_too_when_the_last_try_comes_back_late():
     fail_hops(desk)
     assert row(desk).phase is Phase.REVIEW
     assert [item.kind for item in asked(desk, ReviewItem)] == ["UNROUTABLE"]
+
+
+# stock that is announced
+
+
+def expected_in(hours, *, attempt=2, variant=SHOE, order_id=ORDER):
+    return StockAwaited(order_id, attempt, variant, 5, T0 + hours * HOUR_MS)
+
+
+def told_of(desk, *records):
+    """What was said of the order on `order-status`: (reason, expected in so many hours)."""
+    desk.take()
+    for record in records:
+        desk.send("stock-offers", record.order_id, record)
+    return [(told.reason, (told.expected_at - T0) // HOUR_MS) for told in asked(desk, OrderParked)]
+
+
+def test_an_order_says_when_what_it_waits_for_should_come():
+    desk = parked()
+    assert told_of(desk, expected_in(24)) == [("stock_expected", 24)]
+    assert row(desk).parking.expected_at == T0 + 24 * HOUR_MS
+
+
+def test_of_several_dates_the_last_counts_and_nothing_is_said_twice():
+    desk = parked()
+    assert told_of(desk, expected_in(24), expected_in(24), expected_in(20), expected_in(30)) == [
+        ("stock_expected", 24),
+        ("stock_expected", 30),
+    ]
+
+
+@pytest.mark.parametrize(
+    "record", [expected_in(24, attempt=1), expected_in(24, variant=SOCK), expected_in(24, order_id="acme|shop|9")]
+)
+def test_word_of_another_attempt_or_of_something_else_is_ignored(record):
+    desk = parked()
+    assert (told_of(desk, record), row(desk).parking.expected_at) == ([], 0)
+
+
+def test_an_order_that_waits_no_more_does_not_listen():
+    desk = bench()
+    place_in_one_hop(desk)
+    assert told_of(desk, expected_in(24, attempt=row(desk).attempt)) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "announced", "hour"),
+    [
+        ({}, None, 8),
+        ({}, 24, 24 + 8),  # as long after the date as it would have waited without one
+        ({}, 2, 2 + 8),
+        ({"backorder_wait_ms": 20 * HOUR_MS}, 24, 20),  # and no longer than the rule says
+        ({"backorder_wait_ms": 0}, 24, 8),
+    ],
+)
+def test_it_waits_for_what_is_announced(rules, announced, hour):
+    desk = parked(park_retry_max_ms=HOUR_MS, **rules)
+    for now in range(1, 100):
+        if announced is not None:
+            desk.send("stock-offers", ORDER, expected_in(announced, attempt=row(desk).attempt))
+        desk.tick(T0 + now * HOUR_MS)
+        fail_hops(desk)
+        if row(desk).phase is Phase.REVIEW:
+            break
+    assert now == hour
 
 
 def test_what_is_no_longer_short_is_no_longer_waited_for():

@@ -5,7 +5,7 @@ from collections import Counter
 from processors.network import Network, fold
 from processors.rules import DEFAULT_RULES
 from processors.stock.chain import newest_first
-from processors.stock.rows import Item, Reservation, Status, Waiter, item_key, short
+from processors.stock.rows import Inbound, Item, Reservation, Status, Waiter, item_key, short, with_inbound
 from processors.stock.stage import STAGE
 from schemas.records.network import FeedDefined, LocationDefined, PartnerDefined
 from schemas.records.reservations import (
@@ -234,6 +234,8 @@ def recount(stage):
         assert set(chain) == live.get(place, set())
         assert (row.short_since is not None) == (short(row) > 0)
         assert row.asked >= short(row)
+        coming = stage.rows.get("inbound", {}).get(item_key(VARIANT, place), Inbound())
+        assert row == with_inbound(row, coming)
     _recount_ring(waiting)
 
 
