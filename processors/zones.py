@@ -1,9 +1,9 @@
-"""Zones: names of time zones and countries, and which of them exist.
+"""Zones: names of time zones and countries, and which of them exist; the day in UTC, for what has no place.
 
-In: names. Out: yes or no, or the zone. Both lists come from the pinned `tzdata` package alone, never from the machine.
+In: names, instants. Out: yes or no, the zone, or the day. Both lists come from the pinned `tzdata` package alone, never from the machine.
 """
 
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
@@ -29,3 +29,8 @@ def zone(name: str) -> tzinfo | None:
         return None
     with resources.files("tzdata.zoneinfo").joinpath(*name.split("/")).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
+
+
+def utc_date(at: int) -> str:
+    """The day in UTC of an instant, ISO 8601."""
+    return datetime.fromtimestamp(at // 1_000, UTC).date().isoformat()

@@ -13,8 +13,8 @@ from processors.routing.facts import Known, Offer, Offers, OrderFacts, Shortlist
 from schemas.records.operations import FeedStatusChanged, LocationLoadChanged
 from schemas.records.routing import RoutingPlan
 
-Packed = tuple[list[FeedStatusChanged], list[LocationLoadChanged], list[tuple[list[int], list[int]]]]
-"""Distinct feed states, distinct loads, and per picture the numbers of both."""
+Packed = tuple[list[FeedStatusChanged], list[LocationLoadChanged], list[tuple[list[int], list[int], list[str]]]]
+"""Distinct feed states, distinct loads, and per picture the numbers of both and the full accounts."""
 
 OfferRow = tuple[int, int, bool, bool]
 """(available, updated_at, stocked, gapped)"""
@@ -54,7 +54,7 @@ class Pictures:
     def __init__(self) -> None:
         self._statuses: dict[FeedStatusChanged, int] = {}
         self._loads: dict[LocationLoadChanged, int] = {}
-        self._pictures: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {}
+        self._pictures: dict[tuple[tuple[int, ...], tuple[int, ...], tuple[str, ...]], int] = {}
 
     def note(self, inputs: Inputs) -> int:
         """The number of the picture that an evaluation saw."""
@@ -64,12 +64,13 @@ class Pictures:
         picture = (
             tuple(self._statuses.setdefault(one, len(self._statuses)) for one in statuses),
             tuple(self._loads.setdefault(one, len(self._loads)) for one in loads),
+            tuple(sorted(inputs.known.full)),
         )
         return self._pictures.setdefault(picture, len(self._pictures))
 
     def packed(self) -> Packed:
         """As `Shared` keeps them."""
-        pictures = [(list(statuses), list(loads)) for statuses, loads in self._pictures]
+        pictures = [(list(statuses), list(loads), list(full)) for statuses, loads, full in self._pictures]
         return list(self._statuses), list(self._loads), pictures
 
 
@@ -78,7 +79,7 @@ def picture_of(packed: Packed, number: int) -> Known:
     statuses, loads, pictures = packed
     of_feeds = {statuses[index].location_id: statuses[index] for index in pictures[number][0]}
     of_loads = {loads[index].location_id: loads[index] for index in pictures[number][1]}
-    return Known(of_feeds.get, of_loads.get)
+    return Known(of_feeds.get, of_loads.get, frozenset(pictures[number][2]))
 
 
 def packed_offers(inputs: Inputs) -> dict[str, list[OfferRow]]:

@@ -88,4 +88,4 @@ def _kept(known: Known, names: Iterable[str]) -> Known:
     asked_of = tuple(names)
     statuses: Mapping[str, Any] = {name: known.feed_status(name) for name in asked_of}
     loads: Mapping[str, Any] = {name: known.load(name) for name in asked_of}
-    return Known(statuses.get, loads.get)
+    return Known(statuses.get, loads.get, known.full)

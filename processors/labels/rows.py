@@ -23,9 +23,13 @@ class Status(StrEnum):
 
 
 class Days(msgspec.Struct, frozen=True, array_like=True):
-    """Parcels per day in UTC: (date, used), oldest first."""
+    """Parcels per day in UTC: (date, used), oldest first.
+
+    told: (date, cap) of the day as whose last parcel was taken; ("", 0) while others take the account to have some left
+    """
 
     days: tuple[tuple[str, int], ...] = ()
+    told: tuple[str, int] = ("", 0)
 
 
 class Label(msgspec.Struct, frozen=True, array_like=True):

@@ -3,7 +3,8 @@
 In: LabelAsked and LabelReleased on `account-slots` (from orders, and from accounts that had nothing left), LabelCreated on
 `labels` (from the connector that bought it). Out: LabelRequested, LabelCancelled and the resolver's record LabelResolved on
 `label-requests`; ShipmentLinked, so that scans find the order before the goods have left; LabelAsked to the next account of
-the chain when today's parcels are used up; a ReviewItem LABEL_UNRESOLVED when there is no next one.
+the chain when today's parcels are used up, and AccountLoadChanged to every partition, which plans without the account until one is
+given back; a ReviewItem LABEL_UNRESOLVED when there is no next one.
 
 No day of an account takes more parcels than `daily_slots`, for its task alone counts. Days are days in UTC: an account has
 no place. Refused: FORGED (anybody but the account's owner or its tenant), KEY_MISMATCH, UNKNOWN_LABEL (never asked of this
@@ -11,7 +12,6 @@ account), ILLEGAL_TRANSITION (bought after it was cancelled, or under another nu
 account's, no number, no link).
 """
 
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -21,6 +21,7 @@ from processors.reasons import Reason
 from processors.senders import require_sender
 from processors.step import ABSENT, Context, Refused, Stage, stable_id
 from processors.tenants import tenant_of
+from processors.zones import utc_date
 from schemas.records.labels import (
     LabelAsked,
     LabelCancelled,
@@ -29,7 +30,7 @@ from schemas.records.labels import (
     LabelRequested,
     LabelResolved,
 )
-from schemas.records.operations import ReviewItem
+from schemas.records.operations import AccountLoadChanged, ReviewItem
 from schemas.records.shipments import ShipmentLinked
 
 
@@ -40,13 +41,16 @@ def asked(record: LabelAsked, ctx: Context) -> None:
     if ctx.get(LABELS, key) is not ABSENT:
         return
     account = ctx.network.accounts.get(account_id)
-    day = _day(ctx.now_at)
+    day = utc_date(ctx.now_at)
     used = _used(account_id, day, ctx)
     label = Label(record.order_id, account_id, "", record.location_id, Status.PASSED_ON)
     if account is None or account.retired or account.outage or used >= account.daily_slots:
+        if account is not None:
+            _tell(account_id, day, account.daily_slots, ctx)
         _pass_on(record, label, ctx)
         return
     _count(account_id, day, used + 1, ctx)
+    _tell(account_id, day, account.daily_slots, ctx)
     label = msgspec.structs.replace(label, carrier=account.carrier, status=Status.REQUESTED, day=day)
     _keep(key, label, ctx)
     request = LabelRequested(
@@ -77,6 +81,9 @@ def released(record: LabelReleased, ctx: Context) -> None:
         return
     used = _used(label.account_id, label.day, ctx)
     _count(label.account_id, label.day, max(0, used - 1), ctx)
+    account = ctx.network.accounts.get(label.account_id)
+    if account is not None:
+        _tell(label.account_id, utc_date(ctx.now_at), account.daily_slots, ctx)
     number = label.tracking_number or None
     cancelled = LabelCancelled(record.label_id, label.order_id, label.account_id, number, ctx.now_at)
     ctx.emit("label-requests", label.order_id, cancelled)
@@ -128,7 +135,7 @@ def _pass_on(record: LabelAsked, label: Label, ctx: Context) -> None:
         ctx.emit("account-slots", next_id, msgspec.structs.replace(record, account_id=next_id, full=full))
         return
     record = msgspec.structs.replace(record, full=full)
-    _resolve(record, None, (0, 0, _day(ctx.now_at)), ctx)
+    _resolve(record, None, (0, 0, utc_date(ctx.now_at)), ctx)
     detail = f"order {record.order_id} at {record.location_id}: no parcel is left today on any of {', '.join(full)}"
     review_id = stable_id("rv", "LABEL_UNRESOLVED", record.label_id)
     item = ReviewItem(review_id, record.assignment_id, "LABEL_UNRESOLVED", detail, "open", ctx.now_at)
@@ -161,10 +168,6 @@ def _keep(key: str, label: Label, ctx: Context) -> None:
     ctx.put(LABELS, key, label)
 
 
-def _day(at: int) -> str:
-    return datetime.fromtimestamp(at // 1_000, UTC).date().isoformat()
-
-
 def _used(account_id: str, day: str, ctx: Context) -> int:
     row = ctx.get(ACCOUNT_SLOTS, account_id)
     return 0 if row is ABSENT else dict(row.days).get(day, 0)
@@ -172,8 +175,20 @@ def _used(account_id: str, day: str, ctx: Context) -> int:
 
 def _count(account_id: str, day: str, used: int, ctx: Context) -> None:
     row = ctx.get(ACCOUNT_SLOTS, account_id)
-    days = {} if row is ABSENT else dict(row.days)
-    ctx.put(ACCOUNT_SLOTS, account_id, Days(tuple(sorted({**days, day: used}.items()))[-DAYS_KEPT:]))
+    days = Days() if row is ABSENT else row
+    used_by_day = tuple(sorted({**dict(days.days), day: used}.items()))[-DAYS_KEPT:]
+    ctx.put(ACCOUNT_SLOTS, account_id, msgspec.structs.replace(days, days=used_by_day))
+
+
+def _tell(account_id: str, day: str, cap: int, ctx: Context) -> None:
+    """Tell every partition when the day's last parcel is taken, and when there is one again."""
+    row = ctx.get(ACCOUNT_SLOTS, account_id)
+    days = Days() if row is ABSENT else row
+    used = dict(days.days).get(day, 0)
+    now = (day, cap) if used >= cap else ("", 0)
+    if now != days.told and day in (now[0], days.told[0]):
+        ctx.broadcast("account-load", account_id, AccountLoadChanged(account_id, day, used, cap, ctx.now_at))
+        ctx.put(ACCOUNT_SLOTS, account_id, msgspec.structs.replace(days, told=now))
 
 
 def _invalid(record: LabelCreated, detail: str) -> Refused:

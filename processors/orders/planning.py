@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from processors.orders.rows import SHADOWS, Effort, Offered, OrderRow, ShadowRow, open_demand
-from processors.reference import FEED_STATUS, LOCATION_LOAD
+from processors.reference import FEED_STATUS, LOCATION_LOAD, full_accounts
 from processors.routing.facts import Known, Offer, Offers, OrderFacts, Outcome, Shortlist
 from processors.routing.pipeline import route
 from processors.routing.shadow import compare
@@ -68,7 +68,7 @@ def wanted(facts: OrderFacts) -> dict[str, int]:
 
 
 def known(ctx: Context) -> Known:
-    """What this partition has heard of feeds and loads."""
+    """What this partition has heard of feeds, locations and carrier accounts."""
 
     def feed_status(location_id: str) -> FeedStatusChanged | None:
         found = ctx.get(FEED_STATUS, location_id)
@@ -78,7 +78,7 @@ def known(ctx: Context) -> Known:
         found = ctx.get(LOCATION_LOAD, location_id)
         return None if found is ABSENT else found
 
-    return Known(feed_status, load)
+    return Known(feed_status, load, full_accounts(ctx))
 
 
 def shortlist_for(facts: OrderFacts, ctx: Context) -> Shortlist:

@@ -50,6 +50,7 @@ class Kind(StrEnum):
     COUNTRY = "country"
     POSTCODE = "postcode"
     ACCOUNT = "account"
+    PARCELS = "parcels"
     SERVICE_TYPE = "service_type"
     CAPABILITY = "capability"
 
@@ -134,8 +135,9 @@ def _heartbeat(change: Change, inputs: Inputs) -> Inputs:
     complete_to_at = now_at - oldest_ms(inputs, location_id) + change.amount
     status = FeedStatusChanged("", location_id, complete_to_at, stale=False, as_of=now_at)
     heard = inputs.known.feed_status
-    known = Known(lambda asked: status if asked == location_id else heard(asked), inputs.known.load)
-    return _replace(inputs, known=known)
+    return _replace(
+        inputs, known=_known(inputs, feed_status=lambda asked: status if asked == location_id else heard(asked))
+    )
 
 
 def _slots(change: Change, inputs: Inputs) -> Inputs:
@@ -144,8 +146,9 @@ def _slots(change: Change, inputs: Inputs) -> Inputs:
     today = local_date(location.timezone, inputs.now_at // QUARTER_MS) or ""
     load = LocationLoadChanged(location.location_id, today, used, cap + change.amount, inputs.now_at)
     heard = inputs.known.load
-    known = Known(inputs.known.feed_status, lambda asked: load if asked == load.location_id else heard(asked))
-    return _replace(inputs, known=known)
+    return _replace(
+        inputs, known=_known(inputs, load=lambda asked: load if asked == load.location_id else heard(asked))
+    )
 
 
 def _cost(change: Change, inputs: Inputs) -> Inputs:
@@ -216,6 +219,10 @@ def _account(change: Change, inputs: Inputs) -> Inputs:
     return _moved(inputs, location, carrier_account_ids=(*location.carrier_account_ids, change.detail))
 
 
+def _parcels(change: Change, inputs: Inputs) -> Inputs:
+    return _replace(inputs, known=_known(inputs, full=inputs.known.full - {change.detail}))
+
+
 def _service_type(change: Change, inputs: Inputs) -> Inputs:
     location = inputs.network.locations[change.location_id]
     return _moved(inputs, location, services=(*location.services, change.detail))
@@ -239,6 +246,7 @@ _APPLY: Final[Mapping[Kind, Callable[[Change, Inputs], Inputs]]] = {
     Kind.COUNTRY: _country,
     Kind.POSTCODE: _postcode,
     Kind.ACCOUNT: _account,
+    Kind.PARCELS: _parcels,
     Kind.SERVICE_TYPE: _service_type,
     Kind.CAPABILITY: _capability,
 }
@@ -256,6 +264,7 @@ _WORDS: Final[Mapping[Kind, Callable[[Change], str]]] = {
     Kind.COUNTRY: lambda it: f"may ship to {it.detail}",
     Kind.POSTCODE: lambda it: f"may ship to postcode area {it.detail}",
     Kind.ACCOUNT: lambda it: f"may use the carrier account {it.detail}",
+    Kind.PARCELS: lambda it: f"a parcel left today on the carrier account {it.detail}",
     Kind.SERVICE_TYPE: lambda it: f"offers {it.detail}",
     Kind.CAPABILITY: lambda it: f"has {it.detail}",
 }
@@ -269,6 +278,10 @@ def _offered(inputs: Inputs, location_id: str) -> dict[str, Offer]:
         if offer is not None:
             found[variant_id] = offer
     return found
+
+
+def _known(inputs: Inputs, **fields: Any) -> Known:
+    return msgspec.structs.replace(inputs.known, **fields)
 
 
 def _moved(inputs: Inputs, location: LocationDefined, **fields: Any) -> Inputs:

@@ -228,6 +228,8 @@ def _permissions(inputs: Inputs, location: LocationDefined, verdict: Verdict) ->
             for name in sorted(lacking):
                 yield _option(Kind.CAPABILITY, location, 1, detail=name)
         case Kind.ACCOUNT:
+            for account_id in sorted(inputs.known.full.intersection(location.carrier_account_ids)):
+                yield _option(Kind.PARCELS, location, 1, detail=account_id)
             for account_id in _accounts(inputs)[:ACCOUNTS_TRIED_MAX]:
                 yield _option(Kind.ACCOUNT, location, 1, detail=account_id)
         case _:
@@ -241,7 +243,8 @@ def _accounts(inputs: Inputs) -> list[str]:
     return [
         account_id
         for account_id, account in sorted(network.accounts.items())
-        if not carrier.fence(account, facts, owner=network.merchants.get(account.owner_id), rules=rules)
+        if account_id not in inputs.known.full
+        and not carrier.fence(account, facts, owner=network.merchants.get(account.owner_id), rules=rules)
     ]
 
 

@@ -63,10 +63,14 @@ Offers = Mapping[str, Mapping[str, Offer]]
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What this partition knows of feeds and loads, by location_id; None when nothing was heard yet."""
+    """What this partition knows of feeds and loads, by location_id; None when nothing was heard yet.
+
+    full: carrier accounts that have no parcel left today
+    """
 
     feed_status: Callable[[str], FeedStatusChanged | None]
     load: Callable[[str], LocationLoadChanged | None]
+    full: frozenset[str] = frozenset()
 
 
 class Shortlist(msgspec.Struct, frozen=True, array_like=True):

@@ -76,7 +76,7 @@ def judge(lane: Lane | None, row: Row, *, wanted: Wanted, known: Known) -> Row:
         return row.stop(1, verdict)
     if lane is None:
         return row.stop(2, Verdict.UNKNOWN_LOCATION)
-    shipped = _shipped(lane, row, wanted=wanted)
+    shipped = _shipped(lane, row, wanted=wanted, full=known.full)
     if shipped is None:
         return row
     departs_at, in_time = shipped
@@ -128,7 +128,7 @@ def judge(lane: Lane | None, row: Row, *, wanted: Wanted, known: Known) -> Row:
     return row
 
 
-def _shipped(lane: Lane, row: Row, *, wanted: Wanted) -> tuple[int, carrier.Arrivals] | None:
+def _shipped(lane: Lane, row: Row, *, wanted: Wanted, full: frozenset[str]) -> tuple[int, carrier.Arrivals] | None:
     """Steps 2 to 5: the cut-off reached, and the accounts that keep the promise."""
     verdict = lane.region_verdict
     if not verdict and lane.postcodes is not None:
@@ -142,10 +142,14 @@ def _shipped(lane: Lane, row: Row, *, wanted: Wanted) -> tuple[int, carrier.Arri
         return None
     departs_at, earliest_at, latest_at, arrivals = schedule
     account_verdict = lane.account_verdict
-    if lane.limited:
+    if full and arrivals:
+        arrivals = carrier.with_parcels_left(arrivals, full)
+        row.read.append([one[1].account_id for one in arrivals])
+        earliest_at, latest_at = _span(arrivals, departs_at)
+        account_verdict = account_verdict if arrivals else Verdict.ACCOUNT_WITHOUT_SLOTS
+    if lane.limited and arrivals:
         arrivals = carrier.carrying(arrivals, cost.largest(wanted.bill, row.before))
-        instants = [one[0] for one in arrivals] or [departs_at]
-        earliest_at, latest_at = min(instants), max(instants)
+        earliest_at, latest_at = _span(arrivals, departs_at)
         account_verdict = account_verdict if arrivals else Verdict.PARCEL_TOO_LARGE
     row.measures[SLA] = wanted.due_at - earliest_at
     if verdict := sla.fence(earliest_at, wanted.promised_at):
@@ -159,6 +163,12 @@ def _shipped(lane: Lane, row: Row, *, wanted: Wanted) -> tuple[int, carrier.Arri
     else:
         return departs_at, sla.in_time(arrivals, wanted.promised_at)
     return None
+
+
+def _span(arrivals: carrier.Arrivals, departs_at: int) -> tuple[int, int]:
+    """(earliest, latest) arrival."""
+    instants = [one[0] for one in arrivals] or [departs_at]
+    return min(instants), max(instants)
 
 
 def _load(lane: Lane, row: Row, *, wanted: Wanted, known: Known) -> tuple[int, int]:

@@ -118,7 +118,7 @@ WORDS: Final = {
     Verdict.NO_ACCOUNT: "it has no carrier account",
     Verdict.ZONE_NOT_CARRIED: "none of its carrier accounts reaches the destination",
     Verdict.SERVICE_NOT_CARRIED: "no carrier account there carries the service level",
-    Verdict.ACCOUNT_WITHOUT_SLOTS: "the carrier account takes no parcels",
+    Verdict.ACCOUNT_WITHOUT_SLOTS: "the carrier account takes no more parcels today",
     Verdict.ACCOUNT_RETIRED: "the carrier account is retired",
     Verdict.ACCOUNT_OF_ANOTHER: "the carrier account belongs to another merchant",
     Verdict.ACCOUNT_BUSINESS_ONLY: "the carrier account carries business parcels only",

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from processors.reasons import Reason
-from processors.reference import FEED_STATUS, LOCATION_LOAD
+from processors.reference import FEED_STATUS, LOCATION_LOAD, full_accounts
 from processors.routing.facts import Known, Offer, OrderFacts, Shortlist
 from processors.routing.pipeline import route
 from processors.routing.shadow import compare
@@ -168,7 +168,7 @@ def _units(plan: RoutingPlan) -> dict[str, int]:
 
 
 def _known(ctx: Context) -> Known:
-    """What this partition has heard of feeds and loads."""
+    """What this partition has heard of feeds, locations and carrier accounts."""
 
     def feed_status(location_id: str) -> FeedStatusChanged | None:
         found = ctx.get(FEED_STATUS, location_id)
@@ -178,4 +178,4 @@ def _known(ctx: Context) -> Known:
         found = ctx.get(LOCATION_LOAD, location_id)
         return None if found is ABSENT else found
 
-    return Known(feed_status, load)
+    return Known(feed_status, load, full_accounts(ctx))

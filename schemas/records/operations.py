@@ -54,6 +54,23 @@ class LocationLoadChanged(Record):
     as_of: int
 
 
+class AccountLoadChanged(Record):
+    """carrier account → every partition: whether a parcel is left today; told when the last one is taken or one is given back.
+
+    account_id: the account
+    date: the day in UTC, ISO 8601
+    used: parcels taken that day
+    cap: parcels of the day
+    as_of: the account task's time
+    """
+
+    account_id: str
+    date: str
+    used: Int32
+    cap: Int32
+    as_of: int
+
+
 class OperationalAlert(Record):
     """Something operators should know; resolves itself when its cause ends.
 

@@ -95,6 +95,11 @@ def cheapest(arrivals: Arrivals, parcel: Parcel) -> tuple[int, int, Tariff]:
     return cost_minor, arrives_at, best
 
 
+def with_parcels_left(arrivals: Arrivals, full: frozenset[str]) -> Arrivals:
+    """The accounts that are not used up today."""
+    return tuple([one for one in arrivals if one[1].account_id not in full])
+
+
 def carrying(arrivals: Arrivals, largest: Largest) -> Arrivals:
     """The accounts that take each unit."""
     return tuple([one for one in arrivals if one[1].terms is None or carries(one[1].terms, largest)])

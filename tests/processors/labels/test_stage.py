@@ -83,6 +83,52 @@ def used(bench, at=GLS):
     return dict(bench.rows[ACCOUNT_SLOTS.name][at].days) if at in bench.rows.get(ACCOUNT_SLOTS.name, {}) else {}
 
 
+def loads(bench):
+    return [(record.account_id, record.used, record.cap) for record in bench.take("account-load")]
+
+
+def test_the_last_parcel_and_one_given_back_are_told_to_every_partition():
+    bench = desk()
+    say(bench, ask(1))
+    assert loads(bench) == []
+    say(bench, ask(2))
+    assert loads(bench) == [(GLS, 2, 2)]
+    say(bench, ask(3))  # passed on: it is known to be full
+    assert loads(bench) == []
+    say(bench, LabelReleased("lb_1", GLS))
+    assert loads(bench) == [(GLS, 1, 2)]
+    say(bench, LabelReleased("lb_2", GLS))
+    assert loads(bench) == []
+
+
+def test_yesterdays_parcels_say_nothing_of_today():
+    bench = desk()
+    say(bench, ask(1))
+    say(bench, ask(2))
+    bench.tick(NOON + DAY)
+    say(bench, LabelReleased("lb_1", GLS))
+    say(bench, ask(3))
+    assert loads(bench) == [(GLS, 2, 2)]
+    say(bench, ask(4))
+    assert [used for _, used, _ in loads(bench)] == [2]
+
+
+def test_a_cap_that_was_lowered_is_told_when_somebody_asks():
+    bench = desk()
+    say(bench, ask(1))
+    bench.network = fold(Network(), enumerate((account(GLS, cap=1), account(UPS))))
+    say(bench, ask(2))
+    assert loads(bench) == [(GLS, 1, 1)]
+
+
+def test_a_parcel_given_back_on_an_account_that_is_gone_is_told_to_nobody():
+    bench = desk()
+    say(bench, ask(1))
+    bench.network = fold(Network(), enumerate((account(UPS),)))
+    say(bench, LabelReleased("lb_1", GLS))
+    assert loads(bench) == []
+
+
 def test_a_label_is_requested_once_and_the_record_says_why():
     bench = desk()
     assert say(bench, ask()) is None

@@ -170,6 +170,15 @@ def test_permissions(verdict, words, case):
     assert (flip.verdict, [one.words for one in flip.changes]) == (verdict, [words])
 
 
+def test_an_account_without_a_parcel_left_needs_one_or_another_account():
+    accounts = (ACCOUNT, change(ACCOUNT, account_id="acme|gls"), change(ACCOUNT, account_id="acme|ups"))
+    case = {"a": {"carrier_account_ids": ("acme|gls",)}, "b": {"handling_cost_minor": -500}}
+    flip, changes = told(two(case["b"], a=case["a"], accounts=accounts, heard=known(full=("acme|dhl", "acme|ups"))))
+    assert flip.verdict == "account_without_slots"
+    assert changes == {("account", "acme|gls"): 1, ("parcels", "acme|dhl"): 1}
+    assert flip.changes[1].words == "a parcel left today on the carrier account acme|dhl"
+
+
 def test_one_carrier_account_is_named_of_several_that_would_do():
     accounts = (ACCOUNT, change(ACCOUNT, account_id="acme|express"))
     flip, _ = told(inputs({"b": {"carrier_account_ids": ()}}, stock(a={"b": 5}), accounts=accounts))
@@ -317,6 +326,7 @@ def evaluations(draw):
         loads={
             name: (TODAY, draw(st.integers(0, 30)), draw(st.integers(0, 30))) for name in places if draw(st.booleans())
         },
+        full=draw(st.sampled_from([(), (), ("acme|dhl",), ("acme|express",), ("acme|dhl", "acme|express")])),
     )
     rules = {
         "max_shipments": draw(st.integers(1, 3)),

@@ -1,6 +1,6 @@
 """A small network and orders for routing tests: every value stated once, every test names what differs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -149,9 +149,11 @@ def stock(**by_variant: Mapping[str, int | Offer]) -> dict[str, dict[str, Offer]
 
 
 def known(
-    heartbeats: Mapping[str, int] | None = None, loads: Mapping[str, tuple[str, int, int]] | None = None
+    heartbeats: Mapping[str, int] | None = None,
+    loads: Mapping[str, tuple[str, int, int]] | None = None,
+    full: Iterable[str] = (),
 ) -> Known:
-    """What was heard: heartbeats by place, (local date, used, cap) by place."""
+    """What was heard: heartbeats by place, (local date, used, cap) by place, accounts without a parcel left."""
     statuses = {
         f"acme|loc_{place}": FeedStatusChanged(f"acme|loc_{place}|feed", f"acme|loc_{place}", at, False, at)
         for place, at in (heartbeats or {}).items()
@@ -160,7 +162,7 @@ def known(
         f"acme|loc_{place}": LocationLoadChanged(f"acme|loc_{place}", day, used, cap, NOW)
         for place, (day, used, cap) in (loads or {}).items()
     }
-    return Known(statuses.get, told.get)
+    return Known(statuses.get, told.get, frozenset(full))
 
 
 def decide(
