@@ -16,10 +16,19 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 def peak_rss_mb(pid: int) -> float:
     """VmHWM: the largest resident size so far, in MB (2^20 bytes)."""
+    return _status_mb(pid, "VmHWM")
+
+
+def rss_mb(pid: int) -> float:
+    """VmRSS: the resident size now, in MB (2^20 bytes)."""
+    return _status_mb(pid, "VmRSS")
+
+
+def _status_mb(pid: int, field: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1]) / 1024
-    raise ValueError(f"/proc/{pid}/status names no VmHWM")
+    raise ValueError(f"/proc/{pid}/status names no {field}")
 
 
 def cpu_seconds(pid: int) -> float:

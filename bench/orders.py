@@ -111,12 +111,15 @@ def phase(
     *,
     beside: list[Message] | None = None,
     decided: Callable[[], None] = lambda: None,
+    shown_on: str = "routing-decisions",
+    records_each: int = 1,
 ) -> list[float]:
     """Send orders at a rate, perhaps beside deltas; seconds from due to decided, by order.
 
     decided: called when every order is decided; the deltas may still flow then.
+    shown_on: the topic whose first record with the order's key ends its time, and how many records it gets of each
     """
-    observer, seen_path = _observe(bootstrap, folder, len(orders))
+    observer, seen_path = _observe(bootstrap, folder, shown_on, len(orders) * records_each)
     feeders = [feeder(bootstrap, folder / "orders", orders, rate)]
     if beside is not None:
         feeders.append(feeder(bootstrap, folder / "deltas", beside, DELTAS_PER_S))
@@ -141,9 +144,9 @@ def phase(
     return [decided_at[order.key] - at for order, at in zip(orders, due_at, strict=True)]
 
 
-def _observe(bootstrap: str, folder: Path, records: int) -> tuple["subprocess.Popen[str]", Path]:
+def _observe(bootstrap: str, folder: Path, topic: str, records: int) -> tuple["subprocess.Popen[str]", Path]:
     path = folder / "decided"
-    command = [sys.executable, "-m", "bench.observer", bootstrap, "routing-decisions", str(records), str(path)]
+    command = [sys.executable, "-m", "bench.observer", bootstrap, topic, str(records), str(path)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     if process.stdout.readline() != "ready\n":

@@ -7,6 +7,7 @@ before anything is timed.
 
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +15,14 @@ import msgspec
 
 from bench.harness import Message
 from bench.route_us import network
+from processors.aliases import alias_id_of
 from processors.network import Network
+from processors.rules import Rules
 from schemas.codec import Codec
+from schemas.records.assignments import AssignmentAccepted, AssignmentOffered, ItemQuantity
 from schemas.records.base import Record
-from schemas.records.network import FeedDefined
+from schemas.records.mapping import AliasDefined
+from schemas.records.network import FeedDefined, RuleSetPublished
 from schemas.records.operations import FeedHeartbeat
 from schemas.records.orders import OrderLine, OrderPlaced
 from schemas.records.reservations import ReserveLine, ReserveStock
@@ -26,6 +31,8 @@ from streams.signatures import KeyRing, SigningKey
 
 PARTNER: Final = "acme|partner"
 MERCHANT: Final = "acme|merchant"
+NAMESPACE: Final = "merchant:merchant"
+RULE_SET: Final = "acme|rules"
 DAY_MS: Final = 86_400_000
 KEYS: Final = {
     "partner-1": SigningKey(PARTNER, "11" * 32),
@@ -108,14 +115,41 @@ class World:
             made.append(Message("stock-requests", variant_id.encode(), self._encode(request)))
         return made
 
-    def orders(self, count: int, *, prefix: str, seed: int = 1) -> list[Message]:
-        """Signed orders of one to four lines for places all over Germany."""
+    def labelled(self) -> Message:
+        """Rules under which a label is asked for as soon as a location has accepted."""
+        rules = msgspec.msgpack.encode(Rules(label_on_acceptance=True))
+        record = RuleSetPublished(RULE_SET, 1, "", rules)
+        return Message("network", RULE_SET.encode(), self._encode(record))
+
+    def aliases(self, count: int = 0) -> Iterator[Message]:
+        """The merchant's own SKU of each variant; beyond them, as many more that nobody orders by."""
+        now = int(time.time() * 1000)
+        for number in range(max(count, len(self.variant_ids))):
+            variant_id = self.variant_ids[number % len(self.variant_ids)]
+            sku = _sku(variant_id) if number < len(self.variant_ids) else f"{_sku(variant_id)}-{number:07}"
+            alias_id = alias_id_of("acme", NAMESPACE, sku)
+            record = AliasDefined(alias_id, variant_id, 1, 1, MERCHANT, now)
+            yield self.signed("aliases", alias_id, record, key_id="tenant-1")
+
+    def accepted(self, offer: AssignmentOffered) -> Message:
+        """The partner will ship all of it."""
+        items = tuple(ItemQuantity(line.line_no, line.quantity) for line in offer.lines)
+        answer = AssignmentAccepted(
+            offer.assignment_id, offer.order_id, offer.location_id, items, int(time.time() * 1000)
+        )
+        return self.signed("partner-responses", offer.location_id, answer)
+
+    def orders(self, count: int, *, prefix: str, seed: int = 1, by_sku: bool = False) -> list[Message]:
+        """Signed orders of one to four lines for places all over Germany; by_sku: that name the merchant's own SKUs."""
         chance = random.Random(seed)
         sizes = [lines for lines, percent in LINES_PER_ORDER for _ in range(percent)]
         now = int(time.time() * 1000)
-        return [self._order(f"acme|{prefix}|{number}", chance, chance.choice(sizes), now) for number in range(count)]
+        return [
+            self._order(f"acme|{prefix}|{number}", chance, chance.choice(sizes), now, by_sku=by_sku)
+            for number in range(count)
+        ]
 
-    def _order(self, order_id: str, chance: random.Random, lines: int, now: int) -> Message:
+    def _order(self, order_id: str, chance: random.Random, lines: int, now: int, *, by_sku: bool) -> Message:
         wanted = chance.sample(self.variant_ids, lines)
         quantities = [chance.choice((1, 1, 1, 2, 3)) for _ in wanted]
         order = OrderPlaced(
@@ -123,7 +157,9 @@ class World:
             merchant_id=MERCHANT,
             channel="shop",
             lines=tuple(
-                OrderLine(number, variant_id, None, None, quantity, 1_999)
+                OrderLine(number, None, NAMESPACE, _sku(variant_id), quantity, 1_999)
+                if by_sku
+                else OrderLine(number, variant_id, None, None, quantity, 1_999)
                 for number, (variant_id, quantity) in enumerate(zip(wanted, quantities, strict=True), 1)
             ),
             currency="EUR",
@@ -165,6 +201,10 @@ def _reference(made: Network) -> list[tuple[str, Record]]:
         feed_id = _feed_id(location_id)
         records.append((feed_id, FeedDefined(feed_id, PARTNER, location_id, "contiguous", "referenced")))
     return records
+
+
+def _sku(variant_id: str) -> str:
+    return f"SKU-{variant_id.removeprefix('acme|')}"
 
 
 def _feed_id(location_id: str) -> str:

@@ -77,6 +77,8 @@ class Rules(msgspec.Struct, frozen=True):
     # Labels.
     label_on_acceptance: bool = False
     """Ask for a label once a location has decided on all of its assignment."""
+    label_retry_ms: Positive = HOUR_MS
+    """When a label that no account could carry is asked for again: caps end with the day, outages by themselves."""
     label_preferences: dict[str, tuple[str, ...]] = {}
     """By `SERVICE/COUNTRY`, by service, or for `any`: preferred carrier accounts, the most preferred first."""
 

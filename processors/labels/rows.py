@@ -9,6 +9,8 @@ from processors.step import Table
 
 KEEP_MS: Final = 400 * 86_400_000
 """A label is kept as long as the topics, so that a late word of it still meets its status."""
+ROUNDS_MAX: Final = 168
+"""How often a chain is asked again: with the usual rule for a week."""
 DAYS_KEPT: Final = 3
 """A parcel may be given back after midnight; earlier days interest nobody."""
 
@@ -33,7 +35,12 @@ class Days(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Label(msgspec.Struct, frozen=True, array_like=True):
-    """A label an account was asked for. day: whose parcel it uses; next_id: the account it was passed on to"""
+    """A label an account was asked for.
+
+    carrier: the account's; empty where it never took the label
+    day: whose parcel it uses; next_id: the account it was passed on to
+    round: of the chain in which it was asked; waiting: the LabelAsked, packed, that ended the chain and is asked again
+    """
 
     order_id: str
     account_id: str
@@ -44,6 +51,8 @@ class Label(msgspec.Struct, frozen=True, array_like=True):
     next_id: str = ""
     tracking_number: str = ""
     link: str = ""
+    round: int = 0
+    waiting: bytes = b""
 
 
 def _account_of(key: str, row: Label | None) -> tuple[str, ...]:  # noqa: ARG001 - an id tells nothing

@@ -4,7 +4,7 @@ In: LabelAsked and LabelReleased on `account-slots` (from orders, and from accou
 `labels` (from the connector that bought it). Out: LabelRequested, LabelCancelled and the resolver's record LabelResolved on
 `label-requests`; ShipmentLinked, so that scans find the order before the goods have left; LabelAsked to the next account of
 the chain when today's parcels are used up, and AccountLoadChanged to every partition, which plans without the account until one is
-given back; a ReviewItem LABEL_UNRESOLVED when there is no next one.
+given back; a ReviewItem LABEL_UNRESOLVED when there is no next one, until the chain, asked again every hour (rule), has one.
 
 No day of an account takes more parcels than `daily_slots`, for its task alone counts. Days are days in UTC: an account has
 no place. Refused: FORGED (anybody but the account's owner or its tenant), KEY_MISMATCH, UNKNOWN_LABEL (never asked of this
@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from processors.labels.rows import ACCOUNT_SLOTS, DAYS_KEPT, KEEP_MS, LABELS, Days, Label, Status, label_key
+from processors.labels.rows import ACCOUNT_SLOTS, DAYS_KEPT, KEEP_MS, LABELS, ROUNDS_MAX, Days, Label, Status, label_key
 from processors.reasons import Reason
 from processors.senders import require_sender
 from processors.step import ABSENT, Context, Refused, Stage, stable_id
@@ -38,12 +38,13 @@ def asked(record: LabelAsked, ctx: Context) -> None:
     """Carry it, if a parcel of today is left; a label asked again is answered already."""
     account_id = record.account_id
     key = label_key(record.label_id, account_id)
-    if ctx.get(LABELS, key) is not ABSENT:
+    known = ctx.get(LABELS, key)
+    if known is not ABSENT and not (known.status is Status.PASSED_ON and record.round > known.round):
         return
     account = ctx.network.accounts.get(account_id)
     day = utc_date(ctx.now_at)
     used = _used(account_id, day, ctx)
-    label = Label(record.order_id, account_id, "", record.location_id, Status.PASSED_ON)
+    label = Label(record.order_id, account_id, "", record.location_id, Status.PASSED_ON, round=record.round)
     if account is None or account.retired or account.outage or used >= account.daily_slots:
         if account is not None:
             _tell(account_id, day, account.daily_slots, ctx)
@@ -67,6 +68,8 @@ def asked(record: LabelAsked, ctx: Context) -> None:
     )
     ctx.emit("label-requests", record.order_id, request)
     _resolve(record, account_id, (used + 1, account.daily_slots, day), ctx)
+    if record.round:
+        _review(record, f"{account_id} carries it", "resolved", ctx)
 
 
 def released(record: LabelReleased, ctx: Context) -> None:
@@ -78,6 +81,9 @@ def released(record: LabelReleased, ctx: Context) -> None:
     if label.status is Status.PASSED_ON:
         if label.next_id:
             ctx.emit("account-slots", label.next_id, LabelReleased(record.label_id, label.next_id))
+        elif label.waiting:
+            _review(_waiting(label), "nothing will travel on it", "resolved", ctx)
+        _keep(key, msgspec.structs.replace(label, status=Status.CANCELLED, waiting=b""), ctx)
         return
     used = _used(label.account_id, label.day, ctx)
     _count(label.account_id, label.day, max(0, used - 1), ctx)
@@ -98,7 +104,7 @@ def created(record: LabelCreated, ctx: Context) -> None:
         raise Refused(Reason.KEY_MISMATCH, f"key {ctx.key}, account_id {record.account_id}: key it by account_id")
     key = label_key(record.label_id, record.account_id)
     label = ctx.get(LABELS, key)
-    if label is ABSENT or label.status is Status.PASSED_ON:
+    if label is ABSENT or not label.carrier:
         detail = (
             f"label {record.label_id} was never asked of {record.account_id}: buy only what label-requests asks for"
         )
@@ -125,20 +131,44 @@ def forget(key: str, ctx: Context) -> None:
     ctx.delete(LABELS, key)
 
 
+def again(key: str, ctx: Context) -> None:
+    """The timer: ask the whole chain once more, from its first account on."""
+    label = ctx.get(LABELS, key)
+    if label is ABSENT or not label.waiting:
+        return
+    record = _waiting(label)
+    first = record.chain[0] if record.chain else record.account_id
+    ctx.emit("account-slots", first, msgspec.structs.replace(record, account_id=first, round=record.round + 1))
+
+
 def _pass_on(record: LabelAsked, label: Label, ctx: Context) -> None:
-    """To the next account of the chain; a person where there is none."""
-    full = (*record.full, record.account_id)
+    """To the next account of the chain; where there is none a person hears of it, and the chain is asked again later."""
+    key, full = label_key(record.label_id, record.account_id), (*record.full, record.account_id)
     place = record.chain.index(record.account_id) + 1 if record.account_id in record.chain else len(record.chain)
     next_id = record.chain[place] if place < len(record.chain) else ""
-    _keep(label_key(record.label_id, record.account_id), msgspec.structs.replace(label, next_id=next_id), ctx)
     if next_id:
+        _keep(key, msgspec.structs.replace(label, next_id=next_id), ctx)
         ctx.emit("account-slots", next_id, msgspec.structs.replace(record, account_id=next_id, full=full))
         return
-    record = msgspec.structs.replace(record, full=full)
-    _resolve(record, None, (0, 0, utc_date(ctx.now_at)), ctx)
-    detail = f"order {record.order_id} at {record.location_id}: no parcel is left today on any of {', '.join(full)}"
+    if record.round < ROUNDS_MAX:
+        packed = msgspec.msgpack.encode(msgspec.structs.replace(record, full=()))
+        label = msgspec.structs.replace(label, waiting=packed)
+        retry_ms = ctx.network.rules_of(record.merchant_id).rules.label_retry_ms
+        ctx.wake(ctx.now_at + retry_ms, "labels.again", key)
+    _keep(key, label, ctx)
+    if not record.round:
+        _resolve(msgspec.structs.replace(record, full=full), None, (0, 0, utc_date(ctx.now_at)), ctx)
+        _review(record, f"no parcel is left today on any of {', '.join(full)}", "open", ctx)
+
+
+def _waiting(label: Label) -> LabelAsked:
+    return msgspec.msgpack.decode(label.waiting, type=LabelAsked)
+
+
+def _review(record: LabelAsked, what: str, status: str, ctx: Context) -> None:
+    detail = f"order {record.order_id} at {record.location_id}: {what}"
     review_id = stable_id("rv", "LABEL_UNRESOLVED", record.label_id)
-    item = ReviewItem(review_id, record.assignment_id, "LABEL_UNRESOLVED", detail, "open", ctx.now_at)
+    item = ReviewItem(review_id, record.assignment_id, "LABEL_UNRESOLVED", detail, status, ctx.now_at)
     ctx.emit("review-queue", record.assignment_id, item)
 
 
@@ -205,7 +235,7 @@ STAGE: Final = Stage(
         "account-slots": {LabelAsked: asked, LabelReleased: released},
         "labels": {LabelCreated: created},
     },
-    timers={"labels.forget": forget},
-    timer_tables={"labels.forget": LABELS},
+    timers={"labels.forget": forget, "labels.again": again},
+    timer_tables={"labels.forget": LABELS, "labels.again": LABELS},
     tables=(ACCOUNT_SLOTS, LABELS),
 )

@@ -41,6 +41,7 @@ class LabelAsked(Record):
     candidates: the whole pool, as the resolver saw it
     chain: the accounts that may carry it, in the order in which they are asked
     full: those of them that had no parcel left
+    round: how often the whole chain had been asked in vain before
     """
 
     label_id: str
@@ -55,6 +56,7 @@ class LabelAsked(Record):
     candidates: tuple[LabelCandidate, ...]
     chain: tuple[str, ...]
     full: tuple[str, ...]
+    round: Int32 = 0
 
 
 class LabelReleased(Record):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.labels.rows import ACCOUNT_SLOTS, KEEP_MS, LABELS
+from processors.labels.rows import ACCOUNT_SLOTS, KEEP_MS, LABELS, ROUNDS_MAX
 from processors.labels.stage import STAGE
 from processors.network import Network, fold
 from processors.reasons import Reason
@@ -169,6 +169,82 @@ def test_a_chain_at_its_end_comes_before_a_person():
     (item,) = bench.take("review-queue")
     assert (item.kind, item.status, item.entity_id) == ("LABEL_UNRESOLVED", "open", "as_1")
     assert "acme|gls, acme|ups" in item.detail
+
+
+HOUR = 3_600_000
+
+
+def reviews(bench):
+    return [item.status for item in bench.take("review-queue")]
+
+
+def later(bench, hours):
+    """So many hours pass, and what is asked again arrives."""
+    for _ in range(hours):
+        bench.tick(bench.now_at + HOUR)
+        follow(bench)
+
+
+def test_a_chain_is_asked_again_until_a_new_day_has_parcels():
+    bench = desk(account(GLS, cap=0), account(UPS, cap=1))
+    for number in (1, 2):
+        say(bench, ask(number))
+        follow(bench)
+    assert (reviews(bench), len(told(bench, LabelResolved))) == (["open"], 2)
+    later(bench, 11)
+    assert (reviews(bench), bench.take("label-requests")) == ([], [])  # the day is not over
+    later(bench, 1)
+    request, resolved = bench.take("label-requests")
+    assert (request.label_id, request.account_id) == ("lb_2", UPS)
+    assert (resolved.account_id, resolved.full, resolved.local_date) == (UPS, (GLS,), "2025-12-02")
+    assert reviews(bench) == ["resolved"]
+    later(bench, 24)
+    assert bench.take("label-requests") == []
+
+
+def test_so_it_is_when_an_outage_ends():
+    bench = desk(account(GLS, outage=True), account(UPS, outage=True))
+    say(bench, ask())
+    follow(bench)
+    bench.network = fold(Network(), enumerate((account(GLS), account(UPS))))
+    bench.take()
+    later(bench, 1)
+    assert [one.account_id for one in told(bench, LabelRequested)] == [GLS]
+    assert reviews(bench) == ["resolved"]
+
+
+def test_a_label_that_nobody_needs_any_more_is_not_asked_for_again():
+    bench = desk(account(GLS, cap=0), account(UPS, cap=0))
+    say(bench, ask())
+    follow(bench)
+    for _ in range(2):
+        say(bench, LabelReleased("lb_1", GLS))
+        follow(bench)
+    assert reviews(bench) == ["open", "resolved"]
+    bench.network = fold(Network(), enumerate((account(GLS), account(UPS))))
+    later(bench, 3)
+    assert told(bench, LabelRequested) == []
+
+
+def test_a_label_given_back_while_its_chain_is_asked_again_is_not_bought():
+    bench = desk(account(GLS, cap=0), account(UPS, cap=0))
+    say(bench, ask())
+    follow(bench)
+    bench.network = fold(Network(), enumerate((account(GLS), account(UPS))))
+    bench.tick(NOON + HOUR)
+    (asked_again,) = bench.take("account-slots")
+    say(bench, LabelReleased("lb_1", GLS))
+    say(bench, asked_again)
+    follow(bench)
+    assert (told(bench, LabelRequested), reviews(bench)) == ([], ["open", "resolved"])
+
+
+def test_a_chain_is_given_up_after_a_week():
+    bench = desk(account(GLS, cap=0))
+    say(bench, ask(chain=(GLS,)))
+    later(bench, ROUNDS_MAX + 24)
+    assert reviews(bench) == ["open"]
+    assert not any(timer[1] == "labels.again" for timer in bench.timers)
 
 
 @pytest.mark.parametrize("chain", [(), (UPS,)])
