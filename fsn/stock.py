@@ -82,13 +82,22 @@ def _show(found: "History", at: int, locations: "list[str] | tuple[()]", console
 
     from fsn.terminal import literal, utc
 
-    columns = ("location", "on hand", "reserved", "held", "safety", "to promise", "revision", "feed age", "last change")
-    table = Table(*columns, title=f"{literal(found.variant_id)} at {utc(at)} UTC")
+    columns = ("location", "on hand", "reserved", "held", "safety", "to promise", "on its way", "revision")
+    table = Table(*columns, "feed age", "last change", title=f"{literal(found.variant_id)} at {utc(at)} UTC")
     for one in found.standings(at):
         if locations and one.location_id not in locations:
             continue
         age = "–" if one.feed_age_ms is None else _age(one.feed_age_ms)
-        numbers = (one.on_hand, one.reserved, one.held, one.safety_stock, one.available_to_promise, one.revision)
+        coming = one.in_transit + one.expected
+        numbers = (
+            one.on_hand,
+            one.reserved,
+            one.held,
+            one.safety_stock,
+            one.available_to_promise,
+            coming,
+            one.revision,
+        )
         last = f"{utc(one.changed.at)} {one.changed.cause}"
         gapped = " (gapped)" if one.gapped else ""
         cells = (one.location_id + gapped, *(f"{number:,}" for number in numbers), age, last)

@@ -36,7 +36,7 @@ class Standing(msgspec.Struct, frozen=True):
     """What a location has at an instant.
 
     available_to_promise: as a snapshot shows it, never below 0; feed_age_ms: since item or heartbeat, the later; None before
-    both; changed: the last change
+    both; changed: the last change; in_transit, expected: units on their way there, of which nothing is promised
     """
 
     location_id: str
@@ -49,6 +49,8 @@ class Standing(msgspec.Struct, frozen=True):
     revision: int
     feed_age_ms: int | None
     changed: Change
+    in_transit: int
+    expected: int
 
 
 class History(msgspec.Struct, frozen=True):
@@ -81,6 +83,8 @@ class History(msgspec.Struct, frozen=True):
             revision=item.revision,
             feed_age_ms=max(at - known_at, 0) if known_at else None,
             changed=change,
+            in_transit=item.in_transit,
+            expected=item.expected,
         )
 
 

@@ -20,6 +20,7 @@ from fsn.world.world import World
 from processors.pipeline import STAGES
 from processors.stock.rows import STOCK_ITEMS
 from schemas.records.network import EntitlementGranted, SupplierDefined
+from schemas.records.stock import StockExpected
 from streams.signatures import KeyRing
 from streams.testing import TopologyDriver
 from tests.fsn.explained import MemorySource, recorded, recording
@@ -125,6 +126,17 @@ def test_before_anything_was_heard(command):
     result = command("acme|var_a", "--at", "2020-01-01")
     assert result.exit_code == 1
     assert "nothing was heard of acme|var_a by then" in result.output
+
+
+def test_what_is_on_its_way_is_shown_beside_what_is_there(monkeypatch):
+    made, place, variant = recorded(), "acme|loc_near", "acme|var_a"
+    announced = StockExpected(f"{place}|feed", place, variant, "a", "PO-1", 17, None, made.now_at)
+    made.send("stock-deltas", variant, announced)
+    monkeypatch.setattr(fsn.recording, "open_recording", lambda *_: recording(made))
+    found = json.loads(CliRunner().invoke(app, [variant, "--location", place, "--json"]).stdout)
+    assert [(one["in_transit"], one["expected"]) for one in found["locations"]] == [(0, 17)]
+    shown = CliRunner().invoke(app, [variant, "--location", place], env={"COLUMNS": "180"}).output
+    assert "on its way" in shown and "│ 17 " in shown
 
 
 def test_one_location_as_json(command):
