@@ -81,7 +81,7 @@ def released(record: LabelReleased, ctx: Context) -> None:
     if label.status is Status.PASSED_ON:
         if label.next_id:
             ctx.emit("account-slots", label.next_id, LabelReleased(record.label_id, label.next_id))
-        elif label.waiting:
+        else:
             _review(_waiting(label), "nothing will travel on it", "resolved", ctx)
         _keep(key, msgspec.structs.replace(label, status=Status.CANCELLED, waiting=b""), ctx)
         return
@@ -150,9 +150,8 @@ def _pass_on(record: LabelAsked, label: Label, ctx: Context) -> None:
         _keep(key, msgspec.structs.replace(label, next_id=next_id), ctx)
         ctx.emit("account-slots", next_id, msgspec.structs.replace(record, account_id=next_id, full=full))
         return
+    label = msgspec.structs.replace(label, waiting=msgspec.msgpack.encode(msgspec.structs.replace(record, full=())))
     if record.round < ROUNDS_MAX:
-        packed = msgspec.msgpack.encode(msgspec.structs.replace(record, full=()))
-        label = msgspec.structs.replace(label, waiting=packed)
         retry_ms = ctx.network.rules_of(record.merchant_id).rules.label_retry_ms
         ctx.wake(ctx.now_at + retry_ms, "labels.again", key)
     _keep(key, label, ctx)

@@ -245,6 +245,8 @@ def test_a_chain_is_given_up_after_a_week():
     later(bench, ROUNDS_MAX + 24)
     assert reviews(bench) == ["open"]
     assert not any(timer[1] == "labels.again" for timer in bench.timers)
+    say(bench, LabelReleased("lb_1", GLS))
+    assert reviews(bench) == ["resolved"]
 
 
 @pytest.mark.parametrize("chain", [(), (UPS,)])

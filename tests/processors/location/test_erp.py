@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from processors.location.inbox import ASSIGNMENTS, KEEP_ENDED_MS
+from processors.location.queues import QUEUES, Queues
 from processors.location.slots import SLOTS
 from processors.reasons import Reason
 from schemas.records.assignments import AssignmentAccepted, AssignmentClosed, AssignmentOffered, AssignmentRejected
@@ -215,6 +216,18 @@ def test_what_waits_for_its_invoice_is_not_closed_and_a_failed_one_is_forgotten_
     say(bench, uninvoiced())
     bench.tick(NOON + 2 * KEEP_ENDED_MS)
     assert bench.rows[ASSIGNMENTS.name] == {}
+
+
+def test_an_assignment_that_ended_twice_is_forgotten_once():
+    bench = offered(GONE)
+    say(bench, uninvoiced())
+    bench.tick(NOON + 1)
+    say(bench, invoiced())
+    bench.tick(NOON + KEEP_ENDED_MS)
+    assert bench.rows[ASSIGNMENTS.name] == {}
+    assert bench.rows[QUEUES.name] == {BERLIN: Queues()}
+    bench.tick(NOON + 2 * KEEP_ENDED_MS)
+    assert bench.rows[QUEUES.name] == {BERLIN: Queues()}
 
 
 def test_a_row_written_before_there_were_erps_still_reads():

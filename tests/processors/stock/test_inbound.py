@@ -259,7 +259,10 @@ def test_what_has_not_come_in_a_week_is_asked_about_and_settled_when_it_comes():
     stage.tick(T0 + OVERDUE)
     assert reviews(stage) == [("INBOUND_OVERDUE", "open")]
     assert on_its_way(stage) == (1, 3, 0)
-    told(stage, receives(3, 102))
+    told(stage, receives(1, 102))  # it is still one that did not come in time
+    stage.tick(T0 + 2 * OVERDUE)
+    assert reviews(stage) == []
+    told(stage, receives(2, 103))
     assert reviews(stage) == [("INBOUND_OVERDUE", "resolved")]
     stage.tick(T0 + 9 * OVERDUE)
     assert reviews(stage) == []
