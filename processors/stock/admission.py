@@ -16,6 +16,10 @@ from processors.tenants import tenant_of
 from schemas.records.network import FeedDefined
 from schemas.records.stock import StockCount, StockDelta, StockExpected
 
+REFERENCE_MAX: Final = 200
+LATEST_AT: Final = 4_102_444_800_000
+"""2100-01-01."""
+
 DELTA_REASONS: Final = frozenset(
     ("receipt", "sale", "shipment", "return_restock", "adjustment", "transfer_out", "transfer_in", "damage")
 )
@@ -46,6 +50,12 @@ def admit_expected(record: StockExpected, ctx: Context) -> None:
     _whole(record)
     if record.reference == "":
         raise Refused(Reason.MISSING_FIELD, "reference is empty: name the purchase order, despatch advice or transfer")
+    if len(record.reference) > REFERENCE_MAX:
+        raise Refused(
+            Reason.INVALID_VALUE, f"reference has {len(record.reference)} characters, {REFERENCE_MAX} are allowed"
+        )
+    if record.expected_at is not None and not 0 < record.expected_at < LATEST_AT:
+        raise Refused(Reason.INVALID_VALUE, f"expected_at {record.expected_at} is no epoch ms of this century")
     if _known_feed(record, feed, ctx).location_id != record.location_id:
         raise Refused(Reason.INVALID_VALUE, f"feed {record.feed_id!r} does not report {record.location_id!r}")
 

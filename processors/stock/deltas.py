@@ -1,8 +1,8 @@
 """Deltas: signed changes of on-hand stock, the bulk of all records.
 
 In: StockDelta. Out: the item with its units moved, gaps opened (ReviewItem COUNT_WANTED), waiting orders woken by what
-came in, what was on its way settled by what arrived (`inbound.py`). Duplicates and older deltas change no item. A shipment that a confirmation has deducted already is not
-deducted again. Refused: see `admission.py`.
+came in, what was on its way settled by what arrived (`inbound.py`). Duplicates and older deltas change no item. A
+shipment that a confirmation has deducted already is not deducted again. Refused: see `admission.py`.
 
 The plain case — the next delta of the feed that was first to report the item, and nothing runs short — takes one row
 read and one row kept (a second read when units came in, to see who waits). Everything else takes the careful path.

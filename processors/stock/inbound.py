@@ -3,7 +3,8 @@
 In: StockExpected; deltas that name a reference (transfer_out at one location, receipt and transfer_in at the other) and
 timers. Out: the item with its units in transit and expected; ReviewItem INBOUND_OVERDUE for what has not come a week
 (rule) after it should have, resolved when it comes, or when its sender corrects what was announced. Refused: see
-`admission.py`, and more than 200 references at one item.
+`admission.py`, and more than 200 announced references at one item. Transfers beyond that, and with references longer
+than an article number may be, move on-hand and are not followed.
 
 The two ends of a transfer are two feeds', whose deltas come in either order: what arrives before it left is kept until
 the other end speaks. A transfer that does not say where it goes leaves, and is in transit nowhere.
@@ -15,7 +16,7 @@ import msgspec
 
 from processors.reasons import Reason
 from processors.step import ABSENT, Context, Refused
-from processors.stock.admission import admit_expected
+from processors.stock.admission import REFERENCE_MAX, admit_expected
 from processors.stock.items import keep
 from processors.stock.notices import review
 from processors.stock.rows import INBOUND, STOCK_ITEMS, Expectation, Inbound, Item, item_key, with_inbound
@@ -25,6 +26,7 @@ from schemas.records.stock import StockDelta, StockExpected
 
 INBOUND_TIMER: Final = "stock.inbound"
 OPEN_MAX: Final = 200
+"""Of each kind at one item: its row is read and written whole."""
 
 TRANSFER_IN: Final = "transfer_in"
 TRANSFER_OUT: Final = "transfer_out"
@@ -41,7 +43,7 @@ def expect(record: StockExpected, ctx: Context) -> None:
     if known is None:
         if not record.quantity:
             return
-        if len(inbound.expectations) >= OPEN_MAX:
+        if _is_full(inbound, transfer=False):
             detail = f"{OPEN_MAX} references are on their way to {key} already: take back what will not come"
             raise Refused(Reason.INVALID_VALUE, detail)
         known = Expectation(record.reference, transfer=False, announced=0, since=ctx.now_at)
@@ -58,7 +60,7 @@ def expect(record: StockExpected, ctx: Context) -> None:
 
 def move(ctx: Context, key: str, item: Item, record: StockDelta) -> Item:
     """What a delta with a reference means for what is on its way; the delta's own item, to be kept by the caller."""
-    if record.reference is None or record.reason not in MOVES_INBOUND:
+    if record.reference is None or record.reason not in MOVES_INBOUND or len(record.reference) > REFERENCE_MAX:
         return item
     if record.reason == TRANSFER_OUT:
         if record.counterpart_location_id is not None:
@@ -67,7 +69,7 @@ def move(ctx: Context, key: str, item: Item, record: StockDelta) -> Item:
     inbound = _inbound(ctx, key)
     known = _find(inbound, record.reference)
     if known is None:
-        if record.reason != TRANSFER_IN or len(inbound.expectations) >= OPEN_MAX:
+        if record.reason != TRANSFER_IN or _is_full(inbound, transfer=True):
             return item
         known = Expectation(record.reference, transfer=True, announced=0, since=ctx.now_at)
     arrived = msgspec.structs.replace(known, arrived=known.arrived + record.quantity)
@@ -98,7 +100,7 @@ def _depart(ctx: Context, record: StockDelta, reference: str, key: str) -> None:
     inbound = _inbound(ctx, key)
     known = _find(inbound, reference)
     if known is None:
-        if len(inbound.expectations) >= OPEN_MAX:
+        if _is_full(inbound, transfer=True):
             return
         known = Expectation(reference, transfer=True, announced=0, since=ctx.now_at)
     sent = msgspec.structs.replace(known, transfer=True, announced=max(0, known.announced - record.quantity))
@@ -136,6 +138,11 @@ def _due_at(ctx: Context, key: str, one: Expectation) -> int:
 def _inbound(ctx: Context, key: str) -> Inbound:
     row = ctx.get(INBOUND, key)
     return Inbound() if row is ABSENT else row
+
+
+def _is_full(inbound: Inbound, *, transfer: bool) -> bool:
+    """Counted by kind: whoever sends transfers cannot keep a location from announcing what it expects."""
+    return sum(one.transfer is transfer for one in inbound.expectations) >= OPEN_MAX
 
 
 def _find(inbound: Inbound, reference: str) -> Expectation | None:

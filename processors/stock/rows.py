@@ -21,6 +21,9 @@ from processors.step import Context, Table, prefixes
 from schemas.records.reservations import ItemState
 from schemas.records.routing import RoutingPlan
 
+UNITS_MAX: Final = 2**31 - 1
+"""Units travel as Avro ints."""
+
 
 class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One variant at one location. Built by position on the hot path: a new field goes last."""
@@ -299,10 +302,10 @@ def posted(item: Item, units: int) -> dict[str, int]:
 
 
 def with_inbound(item: Item, inbound: Inbound) -> Item:
-    """The item with the sums of what is on its way to it."""
+    """The item with the sums of what is on its way to it; at most what a snapshot can say."""
     in_transit = sum(one.units for one in inbound.expectations if one.transfer)
     expected = sum(one.units for one in inbound.expectations if not one.transfer)
-    return msgspec.structs.replace(item, in_transit=in_transit, expected=expected)
+    return msgspec.structs.replace(item, in_transit=min(in_transit, UNITS_MAX), expected=min(expected, UNITS_MAX))
 
 
 def state_of(item: Item) -> State:

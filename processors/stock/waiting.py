@@ -18,7 +18,7 @@ from processors.reasons import Reason
 from processors.step import ABSENT, Context, Refused
 from processors.stock.admission import require_key, require_units
 from processors.stock.items import keep
-from processors.stock.rows import INBOUND, STOCK_ITEMS, WAITING, Waiter, item_key, promisable
+from processors.stock.rows import INBOUND, STOCK_ITEMS, UNITS_MAX, WAITING, Waiter, item_key, promisable
 from processors.tenants import shortest_kept_ms, tenant_of
 from schemas.records.reservations import StockWoken, StopWaiting, WaitForStock
 from schemas.records.stock import StockAwaited
@@ -153,7 +153,8 @@ def _tell_expected(ctx: Context, record: WaitForStock, key: str) -> None:
                 units += item.in_transit + item.expected
                 dates.append(next_at)
     if dates:
-        awaited = StockAwaited(record.order_id, record.attempt, record.variant_id, units, min(dates))
+        shown = min(units, UNITS_MAX)
+        awaited = StockAwaited(record.order_id, record.attempt, record.variant_id, shown, min(dates))
         ctx.emit("stock-offers", record.order_id, awaited)
 
 

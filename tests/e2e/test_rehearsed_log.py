@@ -11,6 +11,7 @@ from fsn.processes import WorkerProcess
 from schemas.codec import Codec
 from schemas.records.engine import Tick
 from schemas.records.stock import StockDelta
+from schemas.registry import bundled
 from schemas.topology import load
 from streams.registry_ids import registry_for
 from tests.e2e.workers import CODEC, create_topics, producer, read_committed, wait_until
@@ -47,6 +48,9 @@ def recorded(tmp_path_factory, start_broker):
     broker.kill()
 
 
+NEXT = bundled().latest(StockDelta).version + 1
+
+
 def rehearse(brokers, folder, *options):
     return CliRunner().invoke(
         schema_commands.app,
@@ -56,11 +60,12 @@ def rehearse(brokers, folder, *options):
 
 
 def propose(folder, record, change):
-    """The committed schemas, and one changed as its second version."""
+    """The committed schemas, and the newest version of one changed as its next."""
     shutil.copytree(schema_commands.avro_folder(), folder)
-    schema = json.loads((folder / f"{record}.v1.avsc").read_text("utf-8"))
+    newest = len(list(folder.glob(f"{record}.v*.avsc")))
+    schema = json.loads((folder / f"{record}.v{newest}.avsc").read_text("utf-8"))
     change(schema["fields"])
-    (folder / f"{record}.v2.avsc").write_text(json.dumps(schema), "utf-8")
+    (folder / f"{record}.v{newest + 1}.avsc").write_text(json.dumps(schema), "utf-8")
     return folder
 
 
@@ -70,7 +75,7 @@ def test_a_harmless_change_is_told_as_what_it_is(recorded, tmp_path):
 
     result = rehearse(recorded, propose(tmp_path / "avro", "stock_delta", describe))
     assert result.exit_code == 0, result.output
-    assert "StockDelta v2: 601 records read" in result.output
+    assert f"StockDelta v{NEXT}: 601 records read" in result.output
     assert "Nothing differs." in result.output
 
 
@@ -129,4 +134,4 @@ def test_a_run_under_the_ids_of_another_registry_is_read_by_them(start_broker, t
         result = rehearse(brokers, folder)
     broker.kill()
     assert result.exit_code == 0, result.output
-    assert "StockDelta v2: 5 records read" in result.output
+    assert f"StockDelta v{NEXT}: 5 records read" in result.output

@@ -226,6 +226,9 @@ def test_the_first_count_of_an_announced_item_is_no_drift(name, changes):
         ({"variant_id": "acme|var_2"}, Reason.KEY_MISMATCH),
         ({"reference": ""}, Reason.MISSING_FIELD),
         ({"sku": ""}, Reason.MISSING_FIELD),
+        ({"reference": "x" * 201}, Reason.INVALID_VALUE),
+        ({"expected_at": -1}, Reason.INVALID_VALUE),
+        ({"expected_at": 9_000_000_000_000_000_000}, Reason.INVALID_VALUE),
         ({"quantity": -1}, Reason.NEGATIVE_QUANTITY),
         ({"location_id": "acme|nowhere"}, Reason.UNKNOWN_LOCATION),
         ({"feed_id": f"{PARTNER}|{A}|nobody"}, Reason.UNKNOWN_FEED),
@@ -240,13 +243,27 @@ def test_an_announcement_for_somebody_elses_location_is_forged():
     assert report(stocked((A, 1)), expected(5), "acme|someone") is Reason.FORGED
 
 
-def test_an_item_has_a_hundred_open_references_at_most():
-    stage = told(stocked((A, 9), (B, 0)), *(expected(1, reference=f"PO-{n}") for n in range(OPEN_MAX)))
-    assert report(stage, expected(1, reference="one more")) is Reason.INVALID_VALUE
-    told(stage, receives(1, 101, at=A, reference="T-9"))
-    assert on_its_way(stage, A) == (10, 0, OPEN_MAX)
-    told(stage, *(expected(1, at=B, reference=f"PO-{n}") for n in range(OPEN_MAX)), sends(1, 102))
-    assert on_its_way(stage) == (0, 0, OPEN_MAX)
+def test_an_item_follows_two_hundred_references_of_each_kind():
+    stage = told(stocked((A, 9), (B, 0)), *(expected(1, at=B, reference=f"PO-{n}") for n in range(OPEN_MAX)))
+    assert report(stage, expected(1, at=B, reference="one more")) is Reason.INVALID_VALUE
+    told(stage, *(receives(1, 101 + n, reference=f"T-{n}") for n in range(OPEN_MAX)))
+    assert on_its_way(stage) == (OPEN_MAX, 0, OPEN_MAX)
+    told(stage, receives(1, 101 + OPEN_MAX, reference="one more"), sends(1, 101, reference="another"))
+    assert on_its_way(stage) == (OPEN_MAX + 1, 0, OPEN_MAX)
+    assert len(stage.rows["inbound"][item_key(VARIANT, B)].expectations) == 2 * OPEN_MAX
+
+
+def test_a_transfer_with_a_reference_nobody_could_read_moves_and_is_not_followed():
+    stage = told(stocked((A, 9), (B, 0)), sends(1, 101, reference="x" * 201))
+    assert (item(stage, A).on_hand, on_its_way(stage)) == (8, (0, 0, 0))
+
+
+def test_sums_beyond_what_a_snapshot_can_say_are_the_most_it_can():
+    most = 2**31 - 1
+    stage = told(stocked((A, 0)), expected(most), expected(most, reference="PO-8"))
+    assert shown(stage, A).expected == most
+    [awaited] = ask(stage, wait(1, 3, A))
+    assert awaited.quantity == most
 
 
 # what does not come
