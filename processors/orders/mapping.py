@@ -1,7 +1,8 @@
 """Mapping: an order whose lines name SKUs waits until each of them means a variant; then it goes on by itself.
 
 In: an order with unmapped lines; LineMapped. Out: MappingAsked for each SKU, asked again while it is unanswered (design §5
-f); OrderParked `unmapped` with what is missing; and the first attempt once nothing is. A line keeps the variant it was
+f); OrderParked `unmapped` with what is missing, once a question was not answered at once; and the first attempt once
+nothing is missing. A line keeps the variant it was
 told, whatever its alias means later. Packs become units. An order that was cancelled hears no answer any more.
 """
 
@@ -31,10 +32,8 @@ def line_of(line: OrderLine, order_id: str) -> Line:
 
 def start(row: OrderRow, ctx: Context) -> OrderRow:
     """Route the order, or ask first what its SKUs mean."""
-    missing = unmapped(row)
-    if not missing:
+    if not unmapped(row):
         return begin(row, ctx)
-    _tell_missing(row, ctx)
     ask_mapping(row, ctx)
     return msgspec.structs.replace(row, mapping_asked_at=ctx.now_at)
 
@@ -57,10 +56,10 @@ def mapped(record: LineMapped, ctx: Context) -> None:
         report(row, "unmapped", detail, ctx)
         return
     row = msgspec.structs.replace(row, placed=msgspec.structs.replace(row.placed, lines=lines))
-    if unmapped(row):
-        _tell_missing(row, ctx)
-    else:
+    if not unmapped(row):
         row = begin(msgspec.structs.replace(row, mapping_asked_at=0, mapping_repeats=0), ctx)
+    elif row.mapping_repeats:
+        tell_missing(row, ctx)
     keep(row, ctx)
 
 
@@ -75,6 +74,7 @@ def _with_variant(line: Line, record: LineMapped) -> Line:
     return Line(line.line_no, record.variant_id, line.quantity * record.units_per_pack, line.alias_id)
 
 
-def _tell_missing(row: OrderRow, ctx: Context) -> None:
+def tell_missing(row: OrderRow, ctx: Context) -> None:
+    """Say which lines wait for a meaning."""
     named = [(line.line_no, *parts_of(line.alias_id)) for line in row.placed.lines if line.variant_id is None]
     report(row, "unmapped", ", ".join(f"line {number}: {space} {sku}" for number, _, space, sku in named), ctx)

@@ -12,7 +12,7 @@ from processors.orders.attempts import ask, begin, route_in_one_hop, send_reserv
 from processors.orders.cancelling import request_withdrawal
 from processors.orders.keeping import keep, part_due, patience_ms
 from processors.orders.locking import request_assignment
-from processors.orders.mapping import ask_mapping
+from processors.orders.mapping import ask_mapping, tell_missing
 from processors.orders.parking import awaited, expire, expires_from, look_later, may_be_helped, wake_from
 from processors.orders.planning import asked_shortlist, facts_of, rules_for, shortlist_for
 from processors.orders.rows import Effort, OrderRow, Part, Phase, row_of
@@ -86,6 +86,8 @@ def unanswered(order_id: str, ctx: Context) -> None:
         _ask_again(row, effort, ctx)
         effort = msgspec.structs.replace(effort, asked_at=ctx.now_at, repeats=effort.repeats + 1)
     if row.phase is Phase.UNMAPPED and row.mapping_asked_at + patience_ms(row.mapping_repeats, rules) <= ctx.now_at:
+        if not row.mapping_repeats:
+            tell_missing(row, ctx)
         ask_mapping(row, ctx)
         row = msgspec.structs.replace(row, mapping_asked_at=ctx.now_at, mapping_repeats=row.mapping_repeats + 1)
     parts = tuple(_remind(row, part, rules, ctx) for part in row.parts)

@@ -15,6 +15,7 @@ from schemas.records.routing import OrderParked
 from tests.processors.orders.test_together import PARIS, Task
 from tests.processors.orders.world import MERCHANT, ORDER, RULES, SHOE, SOCK, T0, asked, bench, line, order, row
 
+HOUR_MS = 3_600_000
 DRILL, SAW = "acme|merchant:x|DRILL-18V", "acme|merchant:x|SAW"
 
 
@@ -40,10 +41,27 @@ def test_an_unmapped_line_never_routes():
     desk = waiting(line(1), drill())
     assert row(desk).phase is Phase.UNMAPPED
     assert asked(desk, MappingAsked) == [MappingAsked(DRILL, "order", ORDER, MERCHANT)]
+    desk.tick(T0 + HOUR_MS)
+    assert asked(desk, AskStock) == asked(desk, RouteStock) == []
+
+
+def test_what_is_not_answered_at_once_is_told_once():
+    desk = waiting(line(1), drill())
+    assert asked(desk, OrderParked) == []
+    desk.tick(T0 + RULES.ask_again_ms)
     assert [(one.status, one.reason) for one in asked(desk, OrderParked)] == [
         ("unmapped", "line 2: merchant:x DRILL-18V")
     ]
-    assert asked(desk, AskStock) == asked(desk, RouteStock) == []
+    desk.tick(T0 + HOUR_MS)
+    assert asked(desk, OrderParked) == []
+
+
+def test_what_is_still_missing_is_told_where_it_was_told_before():
+    desk = waiting(drill(1), saw(2))
+    desk.tick(T0 + RULES.ask_again_ms)
+    desk.take()
+    means(desk, SAW, SOCK)
+    assert [one.reason for one in asked(desk, OrderParked)] == ["line 1: merchant:x DRILL-18V"]
 
 
 def test_each_sku_is_asked_once_however_many_lines_name_it():
@@ -55,9 +73,9 @@ def test_the_order_goes_on_when_its_last_sku_is_known():
     desk = waiting(drill(1), saw(2), line(3, SOCK))
     desk.take()
     means(desk, SAW, SOCK)
-    assert [one.reason for one in asked(desk, OrderParked)] == ["line 1: merchant:x DRILL-18V"]
     assert row(desk).phase is Phase.UNMAPPED
     means(desk, DRILL, SHOE)
+    assert asked(desk, OrderParked) == []
     assert row(desk).phase is Phase.ASKING
     assert {one.variant_id for one in asked(desk, AskStock)} == {SHOE, SOCK}
 
