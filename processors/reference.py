@@ -1,7 +1,8 @@
 """Reference: what every partition knows of feeds, locations and carrier accounts, as their own tasks last told it.
 
-In: FeedStatusChanged, LocationLoadChanged and AccountLoadChanged, broadcast to every partition. Out: nothing; the rows are
-read by the stages that route. A status older than the one known is ignored, so that a repeated watermark never turns time back.
+In: FeedStatusChanged, LocationLoadChanged and AccountLoadChanged, broadcast to every partition. Out: nothing; the rows
+are read by the stages that route. A status older than the one known is ignored, so that a repeated watermark never
+turns time back.
 """
 
 from typing import Final

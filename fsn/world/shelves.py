@@ -1,10 +1,10 @@
 """Shelves: what lies where, and what the feeds of the locations report of it.
 
-In: deeds of the day (receipts, transfers, sales elsewhere, counts), shipments, a feed's silence. Out: StockDelta, StockCount,
-StockExpected and FeedHeartbeat, numbered as each feed declares, signed by its partner. A shelf's `book` is what its feed has on record;
-a feed that reports no shipments takes them off its book when the goods leave. What a silent feed would have said is
-said afterwards, in order. `error` is what FSN must have computed beyond the book, because a delta was overtaken or
-goods went missing: the next count says so, and the truth expects STOCK_DRIFT.
+In: deeds of the day (receipts, transfers, sales elsewhere, counts), shipments, a feed's silence. Out: StockDelta,
+StockCount, StockExpected and FeedHeartbeat, numbered as each feed declares, signed by its partner. A shelf's `book` is
+what its feed has on record; a feed that reports no shipments takes them off its book when the goods leave. What a
+silent feed would have said is said afterwards, in order. `error` is what FSN must have computed beyond the book,
+because a delta was overtaken or goods went missing: the next count says so, and the truth expects STOCK_DRIFT.
 """
 
 from random import Random

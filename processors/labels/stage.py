@@ -81,7 +81,7 @@ def released(record: LabelReleased, ctx: Context) -> None:
     if label.status is Status.PASSED_ON:
         if label.next_id:
             ctx.emit("account-slots", label.next_id, LabelReleased(record.label_id, label.next_id))
-        else:
+        elif label.waiting:
             _review(_waiting(label), "nothing will travel on it", "resolved", ctx)
         _keep(key, msgspec.structs.replace(label, status=Status.CANCELLED, waiting=b""), ctx)
         return

@@ -1,14 +1,16 @@
 """Parking: an order without a plan waits, and ends before a person when waiting did not help.
 
-In: an order that holds nothing for its open units, and what is announced of what it lacks. Out: OrderParked on `order-status`, WaitForStock for variants that
-are short, ReviewItem when it was expired, rerouted too often or could not be mapped. Back-off doubles with every wait
-in vain, and so does the time before a wake is followed; both start anew once a decision stands. Beside the lists and
-the back-off, the timer `orders.look` watches what else could help: other reference data, and feeds that were silent.
+In: an order that holds nothing for its open units, and what is announced of what it lacks. Out: OrderParked on `order-
+status`, WaitForStock for variants that are short, ReviewItem when it was expired, rerouted too often or could not be
+mapped. Back-off doubles with every wait in vain, and so does the time before a wake is followed; both start anew once a
+decision stands. Beside the lists and the back-off, the timer `orders.look` watches what else could help: other
+reference data, and feeds that were silent.
 """
 
 import msgspec
 
-from processors.orders.planning import known, rules_for
+from processors.heard import known
+from processors.orders.planning import rules_for
 from processors.orders.rows import OrderRow, Parking, Phase
 from processors.rules import Rules
 from processors.step import Context, stable_id

@@ -9,15 +9,14 @@ from typing import Final
 
 import msgspec
 
+from processors.heard import known
 from processors.orders.rows import SHADOWS, Effort, Offered, OrderRow, ShadowRow, open_demand
-from processors.reference import FEED_STATUS, LOCATION_LOAD, full_accounts
-from processors.routing.facts import Known, Offer, Offers, OrderFacts, Outcome, Shortlist
+from processors.routing.facts import Offer, Offers, OrderFacts, Outcome, Shortlist
 from processors.routing.pipeline import route
 from processors.routing.shadow import compare
 from processors.routing.shortlist import shortlist
 from processors.rules import Rules
 from processors.step import ABSENT, Context
-from schemas.records.operations import FeedStatusChanged, LocationLoadChanged
 from schemas.records.reservations import ReservationDenied
 from schemas.records.routing import ShadowDecided
 
@@ -65,20 +64,6 @@ def wanted(facts: OrderFacts) -> dict[str, int]:
     for demand in facts.lines:
         units[demand.variant_id] = units.get(demand.variant_id, 0) + demand.quantity
     return units
-
-
-def known(ctx: Context) -> Known:
-    """What this partition has heard of feeds, locations and carrier accounts."""
-
-    def feed_status(location_id: str) -> FeedStatusChanged | None:
-        found = ctx.get(FEED_STATUS, location_id)
-        return None if found is ABSENT else found
-
-    def load(location_id: str) -> LocationLoadChanged | None:
-        found = ctx.get(LOCATION_LOAD, location_id)
-        return None if found is ABSENT else found
-
-    return Known(feed_status, load, full_accounts(ctx))
 
 
 def shortlist_for(facts: OrderFacts, ctx: Context) -> Shortlist:

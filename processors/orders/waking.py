@@ -1,9 +1,10 @@
 """Waking: time and freed stock move orders that wait.
 
-In: StockWoken, StockAwaited; the timers `orders.retry`, `orders.look` and `orders.unanswered`. Out: the next attempt of a parked order,
-or its end when it has waited too long; unanswered requests sent again, for the same attempt, with doubling patience, so that a
-dead-lettered request does not strand its order (design §5 f). Requests sent again are the same requests: whoever has
-answered them already answers the same, and what is answered twice is ignored the second time.
+In: StockWoken, StockAwaited; the timers `orders.retry`, `orders.look` and `orders.unanswered`. Out: the next attempt of
+a parked order, or its end when it has waited too long; unanswered requests sent again, for the same attempt, with
+doubling patience, so that a dead-lettered request does not strand its order (design §5 f). Requests sent again are the
+same requests: whoever has answered them already answers the same, and what is answered twice is ignored the second
+time.
 """
 
 import msgspec

@@ -13,9 +13,9 @@ from typing import Final
 
 import msgspec
 
+from processors.heard import known
 from processors.reasons import Reason
-from processors.reference import FEED_STATUS, LOCATION_LOAD, full_accounts
-from processors.routing.facts import Known, Offer, OrderFacts, Shortlist
+from processors.routing.facts import Offer, OrderFacts, Shortlist
 from processors.routing.pipeline import route
 from processors.routing.shadow import compare
 from processors.step import ABSENT, Context, Refused
@@ -35,7 +35,6 @@ from processors.stock.rows import (
     shown,
 )
 from processors.stock.waiting import holds_of
-from schemas.records.operations import FeedStatusChanged, LocationLoadChanged
 from schemas.records.reservations import AskStock, RouteStock, StockOffered, StockRouted, StockUnroutable
 from schemas.records.routing import RoutingPlan
 
@@ -83,9 +82,9 @@ def _route(record: RouteStock, key: str, ctx: Context) -> tuple[Reservation, Ans
     """Find the plan and reserve it; remember both."""
     facts, shortlist = _unpacked(record)
     offers = {record.variant_id: _offers(ctx, record.variant_id, record.order_id, shortlist.location_ids)}
-    known = _known(ctx)
-    outcome = route(facts, shortlist, offers, ctx.network, known, ctx.now_at)
-    shadow = compare(facts, shortlist, offers, ctx.network, known, ctx.now_at, found=outcome)
+    heard = known(ctx)
+    outcome = route(facts, shortlist, offers, ctx.network, heard, ctx.now_at)
+    shadow = compare(facts, shortlist, offers, ctx.network, heard, ctx.now_at, found=outcome)
     plan, reason = outcome.plan, outcome.reason
     if plan is None:
         denied = Reservation(record.order_id, record.attempt, record.variant_id, Status.DENIED, reason=reason)
@@ -165,17 +164,3 @@ def _offers(ctx: Context, variant_id: str, order_id: str, location_ids: tuple[st
 def _units(plan: RoutingPlan) -> dict[str, int]:
     """Units of the one variant per location."""
     return {part.location_id: sum(line.quantity for line in part.lines) for part in plan.parts}
-
-
-def _known(ctx: Context) -> Known:
-    """What this partition has heard of feeds, locations and carrier accounts."""
-
-    def feed_status(location_id: str) -> FeedStatusChanged | None:
-        found = ctx.get(FEED_STATUS, location_id)
-        return None if found is ABSENT else found
-
-    def load(location_id: str) -> LocationLoadChanged | None:
-        found = ctx.get(LOCATION_LOAD, location_id)
-        return None if found is ABSENT else found
-
-    return Known(feed_status, load, full_accounts(ctx))

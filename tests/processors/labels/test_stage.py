@@ -239,6 +239,14 @@ def test_a_label_given_back_while_its_chain_is_asked_again_is_not_bought():
     assert (told(bench, LabelRequested), reviews(bench)) == ([], ["open", "resolved"])
 
 
+def test_a_row_written_before_chains_were_asked_again_still_reads():
+    bench = desk()
+    old = [ORDER, GLS, "", "acme|loc", "passed_on"]
+    bench.put(LABELS, "lb_1|acme|gls", msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=LABELS.row))
+    assert say(bench, LabelReleased("lb_1", GLS)) is None
+    assert reviews(bench) == []
+
+
 def test_a_chain_is_given_up_after_a_week():
     bench = desk(account(GLS, cap=0))
     say(bench, ask(chain=(GLS,)))
