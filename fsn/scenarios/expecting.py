@@ -149,6 +149,13 @@ class Seen:
             told.setdefault(name_of(one.location_id), {})[name_of(one.variant_id)] = one.available_to_promise
         return told
 
+    def on_its_way(self) -> dict[str, dict[str, int]]:
+        """Per location and variant, units in transit and expected."""
+        told: dict[str, dict[str, int]] = {}
+        for one in self._read("stock-snapshots", None):
+            told.setdefault(name_of(one.location_id), {})[name_of(one.variant_id)] = one.in_transit + one.expected
+        return told
+
     def shadow(self) -> str:
         """How the shadow rules compared with the active ones in the last evaluation."""
         told = self._read("shadow-decisions", self._order_id)

@@ -95,6 +95,16 @@ class AliasIs(_Model):
     pack: Int = 1
 
 
+class Goods(_Model):
+    """Units on their way: `announce` to a location, `send` from one to another, or `arrive` at one."""
+
+    at: str
+    units: Units
+    to: str | None = None
+    reference: str = "PO-1"
+    due_in: Duration | None = None
+
+
 class Expect(_Model):
     """What must be true now; what is left out is not looked at, except `refused`."""
 
@@ -119,6 +129,7 @@ class Expect(_Model):
     assignments: dict[str, str] | None = None
     queues: dict[str, str] | None = None
     available: dict[str, Units] | None = None
+    on_its_way: dict[str, Units] | None = None
     shadow: str | None = None
     shadow_ships: dict[str, Units] | None = None
     refused: list[str] = []
@@ -141,6 +152,9 @@ class Step(_Model):
     set_partials: Answer | None = None
     alias: AliasIs | None = None
     stock: dict[str, Units] | None = None
+    announce: Goods | None = None
+    send: Goods | None = None
+    arrive: Goods | None = None
     heartbeat: str | None = None
     wait: Duration | None = None
     change: dict[str, Any] | None = None

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fsn.scenarios.answering import KINDS, record_of
 from fsn.scenarios.building import HOME, NOW_AT, TENANT, GivenError, id_of, merged, network_of
 from fsn.scenarios.expecting import differences
-from fsn.scenarios.reading import AliasIs, Answer, Order, Scenario, ScenarioError, Step
+from fsn.scenarios.reading import AliasIs, Answer, Goods, Order, Scenario, ScenarioError, Step
 from processors.aliases import alias_id_of
 from processors.network import grant_key
 from processors.pipeline import STAGES
@@ -23,7 +23,7 @@ from schemas.records.mapping import AliasDefined
 from schemas.records.network import EntitlementGranted, LocationDefined, RuleSetPublished
 from schemas.records.operations import FeedHeartbeat, LocationLoadChanged
 from schemas.records.orders import OrderCancelled, OrderLine, OrderPlaced
-from schemas.records.stock import StockDelta
+from schemas.records.stock import StockDelta, StockExpected
 from schemas.topology import Topology
 from streams.testing import TopologyDriver
 
@@ -100,12 +100,37 @@ class Run:
         for name, units in (step.stock or {}).items():
             for variant, change in units.items():
                 self._stock(name, variant, change)
+        self._move(step)
         self._say(step)
         if step.wait is not None:
             self._wait(step.wait)
         if step.change is not None:
             self.given = merged(self.given, step.change)
             self._publish()
+
+    def _move(self, step: Step) -> None:
+        """Goods on their way, and their end."""
+        if step.announce is not None:
+            self._announce(step.announce)
+        if step.send is not None:
+            goods = step.send
+            for variant, units in goods.units.items():
+                self._stock(goods.at, variant, -units, reason="transfer_out", reference=goods.reference, to=goods.to)
+        if step.arrive is not None:
+            goods = step.arrive
+            reason = "receipt" if goods.to is None else "transfer_in"
+            for variant, units in goods.units.items():
+                self._stock(goods.at, variant, units, reason=reason, reference=goods.reference, to=goods.to)
+
+    def _announce(self, goods: Goods) -> None:
+        location_id, now_at = id_of("locations", goods.at), self.driver.now_at
+        due_at = None if goods.due_in is None else now_at + goods.due_in
+        for variant, units in goods.units.items():
+            variant_id = id_of("variants", variant)
+            announced = StockExpected(
+                f"{location_id}|feed", location_id, variant_id, variant, goods.reference, units, due_at, now_at
+            )
+            self.driver.send("stock-deltas", variant_id, announced)
 
     def _say(self, step: Step) -> None:
         """Send what needs one record."""
@@ -195,13 +220,34 @@ class Run:
         record = AliasDefined(alias_id, variant_id, alias.pack, 1, "anna", self.driver.now_at)
         self.driver.send("aliases", alias_id, record)
 
-    def _stock(self, name: str, variant: str, units: int, *, skipped: int = 0) -> None:
+    def _stock(
+        self,
+        name: str,
+        variant: str,
+        units: int,
+        *,
+        skipped: int = 0,
+        reason: str = "",
+        reference: str | None = None,
+        to: str | None = None,
+    ) -> None:
         location_id, variant_id = id_of("locations", name), id_of("variants", variant)
         sequence = self.sequences.get((name, variant), 0) + 1 + skipped
         self.sequences[name, variant] = sequence
-        reason = "receipt" if units > 0 else "adjustment"
-        feed_id, now_at = f"{location_id}|feed", self.driver.now_at
-        delta = StockDelta(feed_id, location_id, variant_id, None, variant, sequence, None, units, reason, None, now_at)
+        delta = StockDelta(
+            feed_id=f"{location_id}|feed",
+            location_id=location_id,
+            variant_id=variant_id,
+            namespace=None,
+            sku=variant,
+            sequence=sequence,
+            idempotency_key=None,
+            quantity=units,
+            reason=reason or ("receipt" if units > 0 else "adjustment"),
+            reference=reference,
+            occurred_at=self.driver.now_at,
+            counterpart_location_id=None if to is None else id_of("locations", to),
+        )
         self.driver.send("stock-deltas", variant_id, delta)
 
     def _load(self, name: str, used: int) -> None:

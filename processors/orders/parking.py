@@ -1,10 +1,10 @@
 """Parking: an order without a plan waits, and ends before a person when waiting did not help.
 
-In: an order that holds nothing for its open units, and what is announced of what it lacks. Out: OrderParked on `order-
-status`, WaitForStock for variants that are short, ReviewItem when it was expired, rerouted too often or could not be
-mapped. Back-off doubles with every wait in vain, and so does the time before a wake is followed; both start anew once a
-decision stands. Beside the lists and the back-off, the timer `orders.look` watches what else could help: other
-reference data, and feeds that were silent.
+In: an order that holds nothing for its open units, and what is announced of what it lacks. Out: OrderParked on
+`order-status`, WaitForStock for variants that are short, ReviewItem when it was expired, rerouted too often or could
+not be mapped. Back-off doubles with every wait in vain, and the time before a wake is followed with every wake in vain;
+both start anew once a decision stands. Beside the lists and the back-off, the timer `orders.look` watches what else
+could help: other reference data, and feeds that were silent.
 """
 
 import msgspec
@@ -40,7 +40,16 @@ def park(row: OrderRow, ctx: Context, *, reason: str, short: dict[str, int], loc
     retry_at = min(ctx.now_at + back_off_ms(waits, rules), expires_at)
     report(row, "waiting", reason, ctx, retry_at=retry_at)
     silent = tuple(name for name in location_ids if _is_silent(name, ctx))
-    parking = Parking(before.since, ctx.now_at, waits, retry_at, waiting_for, ctx.network.version, silent)
+    parking = Parking(
+        since=before.since,
+        parked_at=ctx.now_at,
+        waits=waits,
+        retry_at=retry_at,
+        waiting_for=waiting_for,
+        network_version=ctx.network.version,
+        silent=silent,
+        wakes=before.wakes,
+    )
     if not row.looking:
         look_later(row, ctx)
     return msgspec.structs.replace(row, phase=Phase.WAITING, effort=None, parking=parking, looking=True)
@@ -83,8 +92,17 @@ def back_off_ms(waits: int, rules: Rules) -> int:
 
 
 def wake_from(parking: Parking) -> int:
-    """When a wake is followed: at once the first time, later and later when wakes did not help."""
-    gap = 0 if parking.waits == 1 else WAKE_GAP_MS << min(parking.waits - 2, DOUBLED_MAX)
+    """When a wake is followed: at once the first time, however long it has waited; later and later when wakes did not help."""
+    return _after(parking, vain=parking.wakes)
+
+
+def look_from(parking: Parking) -> int:
+    """When other reference data or a heartbeat is followed: at once the first time, later and later when waiting went on."""
+    return _after(parking, vain=parking.waits - 1)
+
+
+def _after(parking: Parking, *, vain: int) -> int:
+    gap = WAKE_GAP_MS << min(vain - 1, DOUBLED_MAX) if vain > 0 else 0
     return min(parking.parked_at + gap, parking.retry_at)
 
 

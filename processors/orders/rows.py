@@ -148,6 +148,7 @@ class Parking(msgspec.Struct, frozen=True, array_like=True):
 
     network_version: of the reference data under which no plan stood; silent: locations that would do but for their feed
     expected_at: when the last of what it waits for should arrive, as the stock tasks said; 0: nothing is announced
+    wakes: how often freed stock has woken it
     """
 
     since: int
@@ -158,6 +159,7 @@ class Parking(msgspec.Struct, frozen=True, array_like=True):
     network_version: int = -1
     silent: tuple[str, ...] = ()
     expected_at: int = 0
+    wakes: int = 0
 
 
 class Shipment(msgspec.Struct, frozen=True, array_like=True):

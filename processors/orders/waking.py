@@ -14,7 +14,7 @@ from processors.orders.cancelling import request_withdrawal
 from processors.orders.keeping import keep, part_due, patience_ms
 from processors.orders.locking import request_assignment
 from processors.orders.mapping import ask_mapping, tell_missing
-from processors.orders.parking import awaited, expire, expires_from, look_later, may_be_helped, wake_from
+from processors.orders.parking import awaited, expire, expires_from, look_from, look_later, may_be_helped, wake_from
 from processors.orders.planning import asked_shortlist, facts_of, rules_for, shortlist_for
 from processors.orders.rows import Effort, OrderRow, Part, Phase, row_of
 from processors.rules import Rules
@@ -31,10 +31,11 @@ def woken(record: StockWoken, ctx: Context) -> None:
     if record.variant_id not in row.parking.waiting_for:
         return
     from_at = wake_from(row.parking)
+    parking = msgspec.structs.replace(row.parking, wakes=row.parking.wakes + 1)
     if ctx.now_at >= from_at:
-        keep(begin(row, ctx), ctx)
+        keep(begin(msgspec.structs.replace(row, parking=parking), ctx), ctx)
     else:
-        keep(msgspec.structs.replace(row, parking=msgspec.structs.replace(row.parking, retry_at=from_at)), ctx)
+        keep(msgspec.structs.replace(row, parking=msgspec.structs.replace(parking, retry_at=from_at)), ctx)
 
 
 def expected(record: StockAwaited, ctx: Context) -> None:
@@ -71,7 +72,7 @@ def look(order_id: str, ctx: Context) -> None:
         keep(msgspec.structs.replace(row, looking=False), ctx)
         return
     look_later(row, ctx)
-    waits = row.phase is Phase.WAITING and ctx.now_at >= wake_from(row.parking)
+    waits = row.phase is Phase.WAITING and ctx.now_at >= look_from(row.parking)
     if waits and may_be_helped(row.parking, ctx):
         keep(begin(row, ctx), ctx)
 

@@ -72,9 +72,20 @@ def test_back_off_doubles_up_to_a_limit(waits, minutes):
     assert back_off_ms(waits, Rules()) == minutes * MINUTE_MS
 
 
-@pytest.mark.parametrize(("waits", "after_ms"), [(1, 0), (2, 1_000), (3, 2_000), (4, 4_000), (60, 300_000)])
-def test_a_wake_is_followed_later_and_later(waits, after_ms):
-    assert wake_from(Parking(T0, T0, waits, T0 + 5 * MINUTE_MS)) == T0 + after_ms
+@pytest.mark.parametrize(("wakes", "after_ms"), [(0, 0), (1, 1_000), (2, 2_000), (3, 4_000), (60, 300_000)])
+def test_a_wake_is_followed_later_and_later(wakes, after_ms):
+    assert wake_from(Parking(T0, T0, 9, T0 + 5 * MINUTE_MS, wakes=wakes)) == T0 + after_ms
+
+
+def test_the_first_wake_is_followed_at_once_however_long_it_has_waited():
+    desk = parked()
+    for hour in range(1, 7):
+        desk.tick(T0 + hour * HOUR_MS)
+        fail_hops(desk)
+    desk.tick(T0 + 6 * HOUR_MS + MINUTE_MS)
+    desk.take()
+    desk.send("stock-offers", ORDER, woken())
+    assert len(asked(desk, RouteStock)) == 1
 
 
 def test_the_timer_tries_again_and_waits_longer():
