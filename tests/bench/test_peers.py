@@ -10,9 +10,11 @@ from confluent_kafka import Consumer
 from bench import stock_deltas
 from bench.harness import Positions, run_peer, send
 from bench.peers.clock import Clock
-from bench.peers.kafka_streams import GROUP, KafkaStreams
+from bench.peers.kafka_streams import GROUP, PROJECT, KafkaStreams
 from bench.peers.wire import HEADER_BYTES, SNAPSHOT_HEADER, SNAPSHOT_SCHEMA, decode_delta
 from bench.world import World
+from schemas.records.stock import StockDelta, StockSnapshot
+from schemas.registry import bundled
 from streams.admin import apply
 
 
@@ -24,6 +26,13 @@ def test_a_clock_starts_behind_the_warm_up():
     assert started == 0.0
     assert clock._started > 0.0
     assert '"records": 5,' in clock.result()
+
+
+def test_kafka_streams_is_built_for_the_schemas_in_force():
+    """Its own test needs Maven; a new version of a record must be seen before."""
+    pom = (PROJECT / "pom.xml").read_text("utf-8")
+    for record, snake in ((StockDelta, "stock_delta"), (StockSnapshot, "stock_snapshot")):
+        assert f"<include>{snake}.v{bundled().latest(record).version}.avsc</include>" in pom, "and see Stock.java"
 
 
 @pytest.mark.kafka

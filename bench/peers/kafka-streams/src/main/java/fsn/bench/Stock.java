@@ -44,6 +44,9 @@ final class Stock implements Processor<String, StockDelta, String, StockSnapshot
                 0,
                 Math.max(0, item.onHand()),
                 false,
-                delta.getOccurredAt());
+                delta.getOccurredAt(),
+                0,
+                0,
+                null);
     }
 }
