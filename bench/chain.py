@@ -1,8 +1,8 @@
-"""`python -m bench.chain [--quick]`: orders per second through the whole chain of one worker, and what each stretch of it costs.
+"""`python -m bench.chain [--quick]`: orders per second through the whole chain of one worker.
 
-In: orders that name the merchant's own SKUs, all sent at once; a partner that accepts what it is offered. Timed are three
-stretches, each in a fresh run, in turn: until the decision is seen (map, route, reserve, lock), and the same with labels, until the
-label's request is seen (map, route, reserve, assign, accept, label). Out: orders per second of the clock, and per second of
+In: orders that name the merchant's own SKUs, all sent at once; a partner that accepts what it is offered. Timed are two
+stretches, each in a fresh run, in turn: until the decision is seen (map, route, reserve, lock), and with labels, until the label's
+request is seen (map, route, reserve, assign, accept, label). Out: orders per second of the clock, and per second of
 the worker's own processor time: broker, senders, partner and reader share the machine's cores with the worker.
 """
 
@@ -10,27 +10,11 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Final
 
-from bench.brokers import fresh_broker
-from bench.harness import (
-    FULL,
-    QUICK,
-    ROOT,
-    BenchError,
-    Positions,
-    Scale,
-    Worker,
-    interleaved,
-    send,
-    summary,
-    topology,
-    wait_calm,
-)
+from bench.harness import FULL, QUICK, ROOT, BenchError, Scale, interleaved, summary
 from bench.memory import cpu_seconds
-from bench.orders import AT_ONCE, LOCATIONS, UNITS, VARIANTS, phase
+from bench.orders import AT_ONCE, LOCATIONS, VARIANTS, phase, stocked
 from bench.world import World
 
 LABEL_RECORDS: Final = 2
@@ -40,30 +24,27 @@ LABEL_RECORDS: Final = 2
 def run(scale: Scale, *, labels: bool) -> dict[str, float]:
     """One round: all orders at once, by SKU, until the last is decided, or its label asked for."""
     world = World(locations=LOCATIONS, variants=VARIANTS)
-    declared = topology()
-    with fresh_broker(scale.broker) as broker, tempfile.TemporaryDirectory(prefix="fsn-bench-") as name:
-        folder = Path(name)
-        receipts = world.deltas(LOCATIONS * VARIANTS, quantity=UNITS)
-        rules = [world.labelled()] if labels else []
-        send(broker.bootstrap, [*world.reference(), *rules, *world.heartbeats(), *world.aliases(), *receipts])
-        with (
-            Worker(broker.bootstrap, folder, world.write_keys(folder)) as worker,
-            Positions(broker.bootstrap, declared.app, "stock-deltas", declared.partitions) as taken,
-        ):
-            taken.wait_for(len(receipts), worker)
-            wait_calm(worker)
-            partner = _partner(broker.bootstrap) if labels else None
-            try:
-                orders = world.orders(scale.orders, prefix="chain", by_sku=True)
-                assert worker.pid is not None
-                before = cpu_seconds(worker.pid)
-                until = {"shown_on": "label-requests", "records_each": LABEL_RECORDS} if labels else {}
-                took = phase(broker.bootstrap, folder, orders, AT_ONCE, worker, **until)  # type: ignore[arg-type]
-                used = cpu_seconds(worker.pid) - before
-            finally:
-                if partner is not None:
-                    partner.kill()
-                    partner.wait()
+    rules = [world.labelled()] if labels else []
+    with stocked(scale, world, *rules, *world.aliases()) as (bootstrap, folder, worker, _):
+        partner = _partner(bootstrap) if labels else None
+        try:
+            orders = world.orders(scale.orders, prefix="chain", by_sku=True)
+            assert worker.pid is not None
+            before = cpu_seconds(worker.pid)
+            took = phase(
+                bootstrap,
+                folder,
+                orders,
+                AT_ONCE,
+                worker,
+                shown_on="label-requests" if labels else "routing-decisions",
+                records_each=LABEL_RECORDS if labels else 1,
+            )
+            used = cpu_seconds(worker.pid) - before
+        finally:
+            if partner is not None:
+                partner.kill()
+                partner.wait()
     return {"orders_per_s": len(orders) / max(took), "orders_per_worker_cpu_s": len(orders) / used}
 
 

@@ -7,10 +7,11 @@ from the order's due time to the moment a read-committed reader sees its decisio
 deltas a second flow. Half load is half of the promised rate, or of the measured one where that is less.
 """
 
+import contextlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,48 +53,57 @@ def measure(scale: Scale, say: Callable[[str], None]) -> dict[str, Any]:
 def run(scale: Scale) -> dict[str, float]:
     """One round against one worker."""
     world = World(locations=LOCATIONS, variants=VARIANTS)
+    with stocked(scale, world) as (bootstrap, folder, worker, deltas_taken):
+        if scale.warm_up_orders:
+            first = world.orders(scale.warm_up_orders, prefix="warm", seed=4)
+            phase(bootstrap, folder, first, AT_ONCE, worker)
+            wait_calm(worker)
+        full = phase(bootstrap, folder, world.orders(scale.orders, prefix="full"), AT_ONCE, worker)
+        rate = len(full) / max(full)
+        wait_calm(worker)
+        load = min(rate, scale.orders_per_s) / 2
+        steady = int(scale.steady_s * load)
+        half = phase(bootstrap, folder, world.orders(steady, prefix="half", seed=2), load, worker)
+        wait_calm(worker)
+        flow = world.deltas(int(scale.steady_s * DELTAS_PER_S))
+        totals = [deltas_taken.total()]
+        beside = phase(
+            bootstrap,
+            folder,
+            world.orders(steady, prefix="flow", seed=3),
+            load,
+            worker,
+            beside=flow,
+            decided=lambda: totals.append(deltas_taken.total()),
+        )
+    return {
+        "routed_per_s": rate,
+        "e2e_p50_ms_half_load": percentile(half, 50),
+        "e2e_p99_ms_half_load": percentile(half, 99),
+        "e2e_p50_ms_half_load_20k_deltas": percentile(beside, 50),
+        "e2e_p99_ms_half_load_20k_deltas": percentile(beside, 99),
+        "deltas_taken_share": (totals[1] - totals[0]) / len(flow),
+        "peak_rss_mb": worker.peak_rss_mb,
+    }
+
+
+@contextlib.contextmanager
+def stocked(scale: Scale, world: World, *more: Message) -> Iterator[tuple[str, Path, Worker, Positions]]:
+    """A worker at rest on a fresh broker, where seven locations have plenty of everything: the broker's address, a folder,
+    the worker, and how far it has taken deltas. more: records that it knows beforehand
+    """
     declared = topology()
     with fresh_broker(scale.broker) as broker, tempfile.TemporaryDirectory(prefix="fsn-bench-") as name:
         folder = Path(name)
         receipts = world.deltas(LOCATIONS * VARIANTS, quantity=UNITS)
-        send(broker.bootstrap, [*world.reference(), *world.heartbeats(), *receipts])
+        send(broker.bootstrap, [*world.reference(), *more, *world.heartbeats(), *receipts])
         with (
             Worker(broker.bootstrap, folder, world.write_keys(folder)) as worker,
             Positions(broker.bootstrap, declared.app, "stock-deltas", declared.partitions) as deltas_taken,
         ):
             deltas_taken.wait_for(len(receipts), worker)
             wait_calm(worker)
-            if scale.warm_up_orders:
-                first = world.orders(scale.warm_up_orders, prefix="warm", seed=4)
-                phase(broker.bootstrap, folder, first, AT_ONCE, worker)
-                wait_calm(worker)
-            full = phase(broker.bootstrap, folder, world.orders(scale.orders, prefix="full"), AT_ONCE, worker)
-            rate = len(full) / max(full)
-            wait_calm(worker)
-            load = min(rate, scale.orders_per_s) / 2
-            steady = int(scale.steady_s * load)
-            half = phase(broker.bootstrap, folder, world.orders(steady, prefix="half", seed=2), load, worker)
-            wait_calm(worker)
-            flow = world.deltas(int(scale.steady_s * DELTAS_PER_S))
-            totals = [deltas_taken.total()]
-            beside = phase(
-                broker.bootstrap,
-                folder,
-                world.orders(steady, prefix="flow", seed=3),
-                load,
-                worker,
-                beside=flow,
-                decided=lambda: totals.append(deltas_taken.total()),
-            )
-        return {
-            "routed_per_s": rate,
-            "e2e_p50_ms_half_load": percentile(half, 50),
-            "e2e_p99_ms_half_load": percentile(half, 99),
-            "e2e_p50_ms_half_load_20k_deltas": percentile(beside, 50),
-            "e2e_p99_ms_half_load_20k_deltas": percentile(beside, 99),
-            "deltas_taken_share": (totals[1] - totals[0]) / len(flow),
-            "peak_rss_mb": worker.peak_rss_mb,
-        }
+            yield broker.bootstrap, folder, worker, deltas_taken
 
 
 def percentile(seconds: Sequence[float], percent: int) -> float:

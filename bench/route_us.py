@@ -1,4 +1,4 @@
-"""How long one evaluation takes: `measure()` gives medians in microseconds, full audit included."""
+"""How long one evaluation takes, full audit included, and how long its audit is: `measure()` gives medians in microseconds."""
 
 import statistics
 import time
@@ -6,9 +6,11 @@ import time
 import msgspec
 
 from processors.network import Network
-from processors.routing.facts import Demand, Known, Offer, OrderFacts
+from processors.routing.facts import Demand, Known, Offer, Offers, OrderFacts, Shortlist
 from processors.routing.pipeline import route
 from processors.routing.shortlist import shortlist
+from processors.step import stable_id
+from schemas.codec import Codec
 from schemas.records.network import (
     CarrierAccountDefined,
     LocationDefined,
@@ -17,19 +19,29 @@ from schemas.records.network import (
     VariantDefined,
 )
 from schemas.records.operations import FeedStatusChanged, LocationLoadChanged
+from schemas.records.routing import RoutingAudit
 
 NOW = 1_788_429_600_000
 HOUR_MS = 3_600_000
 
 
 def measure(rounds: int = 41, repeats: int = 50) -> dict[str, float]:
-    """Median microseconds: route() over 7 candidates with 1 and 3 lines, over 50 with 5, shortlist() of 40."""
+    """Median microseconds: route() over 7 candidates with 1 and 3 lines, over 50 with 5, shortlist() of 40; bytes of an audit."""
     return {
         "route_us_7_candidates": _route_us(7, 1, rounds=rounds, repeats=repeats),
         "route_us_7_candidates_3_lines": _route_us(7, 3, rounds=rounds, repeats=repeats),
         "route_us_50_candidates_5_lines": _route_us(50, 5, rounds=rounds, repeats=max(repeats // 10, 1)),
         "shortlist_us_40_locations": _shortlist_us(40, rounds=rounds, repeats=repeats),
+        "audit_bytes_7_candidates": audit_bytes(7, 1),
     }
+
+
+def audit_bytes(locations: int, lines: int) -> int:
+    """How long the audit record of such an order is, as it lies on its topic."""
+    inputs = _inputs(locations, lines)
+    found = route(*inputs)
+    record = RoutingAudit(stable_id("rd", inputs[0].order_id), inputs[0].order_id, 1, "routed", found.audit)
+    return len(Codec().encode(record))
 
 
 def network(locations: int, lines: int) -> Network:
@@ -114,7 +126,8 @@ def _known(made: Network) -> Known:
     return Known(statuses.get, loads.get)
 
 
-def _route_us(locations: int, lines: int, *, rounds: int, repeats: int) -> float:
+def _inputs(locations: int, lines: int) -> tuple[OrderFacts, Shortlist, Offers, Network, Known, int]:
+    """What `route()` is given: every location is asked, and has some of everything."""
     made, facts = network(locations, lines), _facts(lines)
     known = _known(made)
     listed = msgspec.structs.replace(
@@ -126,8 +139,13 @@ def _route_us(locations: int, lines: int, *, rounds: int, repeats: int) -> float
         }
         for demand in facts.lines
     }
-    assert route(facts, listed, offers, made, known, NOW).plan is not None
-    return _median_us(lambda: route(facts, listed, offers, made, known, NOW), rounds=rounds, repeats=repeats)
+    return facts, listed, offers, made, known, NOW
+
+
+def _route_us(locations: int, lines: int, *, rounds: int, repeats: int) -> float:
+    inputs = _inputs(locations, lines)
+    assert route(*inputs).plan is not None
+    return _median_us(lambda: route(*inputs), rounds=rounds, repeats=repeats)
 
 
 def _shortlist_us(locations: int, *, rounds: int, repeats: int) -> float:

@@ -25,7 +25,7 @@ EMBEDDED: Final = (
     Target("routed_per_s", "orders routed per second", "≥", 600),
     Target("e2e_p99_ms_half_load", "order → decision at half load, p99, ms", "≤", 500),
     Target("e2e_p99_ms_half_load_20k_deltas", "the same beside 20,000 deltas/s, p99, ms", "≤", 500),
-    Target("route_us_7_candidates", "`route()`, 7 candidates, µs", "≤", 150),
+    Target("route_us_7_candidates", "`route()`, 7 candidates, µs", "≤", 100),
     Target("peak_rss_mb", "a worker's peak memory in these runs, MB", "≤", 400),
     Target("idle_cpu_percent", "an idle worker, % of a core", "≤", 5),
     Target("codec", "codec, × bare fastavro, the slowest way", "≤", 1.3),

@@ -8,7 +8,7 @@ only whole batches are looked at; a batch that changes no audited row costs noth
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from processors.step import Context, Stage
+from processors.step import Context, Settle, Stage
 
 
 class Changed(Context, Protocol):
@@ -31,11 +31,11 @@ class Auditor:
     """The audits of a task's stages."""
 
     def __init__(self, stages: Iterable[Stage]) -> None:
-        self._stages = [stage for stage in stages if stage.audits]
+        self._stages = [(stage, _settling(stage)) for stage in stages if stage.audits]
 
     def run(self, unit: Changed) -> Iterator[tuple[str, Exception]]:
         """Audit a batch; yields the stage, with the account where it has one, and the error of what fails."""
-        for stage in self._stages:
+        for stage, settle in self._stages:
             try:
                 unequal = _unequal(stage, unit)
             except Exception as error:  # noqa: BLE001 - an audit that fails must not stop the partition
@@ -44,11 +44,16 @@ class Auditor:
             for (invariant, account), units in unequal.items():
                 unit.begin_engine()
                 try:
-                    if stage.settle is not None:
-                        stage.settle(invariant, account, units, unit)
+                    settle(invariant, account, units, unit)
                 except Exception as error:  # noqa: BLE001 - nor one that cannot say what it found
                     unit.rollback()
                     yield f"{stage.name}|{invariant}|{account}", error
+
+
+def _settling(stage: Stage) -> Settle:
+    if stage.settle is None:
+        raise ValueError(f"stage {stage.name} audits {', '.join(stage.audits)} and hears of nothing: give it `settle`")
+    return stage.settle
 
 
 def _unequal(stage: Stage, unit: Changed) -> dict[tuple[str, str], int]:

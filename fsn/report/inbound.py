@@ -19,9 +19,10 @@ from fsn.report.reader import Read
 class Coming(msgspec.Struct):
     """Units on their way to an item under one reference."""
 
+    transfer: bool = False
     announced: int = 0
     arrived: int = 0
-    said_at: int | None = None
+    said_at: int = 0
 
     @property
     def units(self) -> int:
@@ -42,17 +43,23 @@ class OnItsWay:
             return
         if reason == "transfer_out" and fields.get("counterpart_location_id") is not None:
             key = fields["variant_id"], fields["counterpart_location_id"]
-            self._at(key, reference).announced -= quantity
+            coming = self._at(key, reference)
+            coming.transfer, coming.announced = True, coming.announced - quantity
         elif reason in ("transfer_in", "receipt"):
             key = fields["variant_id"], fields["location_id"]
-            if reason == "transfer_in" or reference in self._coming.get(key, {}):
-                self._at(key, reference).arrived += quantity
+            known = self._coming.get(key, {}).get(reference)
+            if known is not None:
+                known.arrived += quantity
+            elif reason == "transfer_in":
+                self._coming.setdefault(key, {})[reference] = Coming(transfer=True, arrived=quantity)
 
     def announced(self, fields: dict[str, Any]) -> None:
         """A StockExpected."""
         key = fields["variant_id"], fields["location_id"]
+        if not fields["quantity"] and fields["reference"] not in self._coming.get(key, {}):
+            return  # taken back before anything was heard of it
         coming = self._at(key, fields["reference"])
-        if coming.said_at is None or fields["occurred_at"] > coming.said_at:
+        if fields["occurred_at"] > coming.said_at:
             coming.announced, coming.said_at = fields["quantity"], fields["occurred_at"]
 
     def check(self, snapshots: Iterable[Read]) -> Checked:
@@ -65,8 +72,8 @@ class OnItsWay:
         faults = []
         for key, shown in last.items():
             coming = self._coming.get(key, {}).values()
-            transfers = sum(one.units for one in coming if one.said_at is None)
-            expected = sum(one.units for one in coming if one.said_at is not None)
+            transfers = sum(one.units for one in coming if one.transfer)
+            expected = sum(one.units for one in coming if not one.transfer)
             if (transfers, expected) != (shown["in_transit"], shown["expected"]):
                 detail = (
                     f"{transfers} in transit and {expected} expected by its records; revision {shown['revision']} shows "

@@ -39,7 +39,7 @@ def park(row: OrderRow, ctx: Context, *, reason: str, short: dict[str, int], loc
     waits = before.waits + 1
     retry_at = min(ctx.now_at + back_off_ms(waits, rules), expires_at)
     report(row, "waiting", reason, ctx, retry_at=retry_at)
-    silent = tuple(name for name in location_ids if _is_silent(name, ctx))
+    silent = _silent(location_ids, ctx)
     parking = Parking(
         since=before.since,
         parked_at=ctx.now_at,
@@ -55,9 +55,10 @@ def park(row: OrderRow, ctx: Context, *, reason: str, short: dict[str, int], loc
     return msgspec.structs.replace(row, phase=Phase.WAITING, effort=None, parking=parking, looking=True)
 
 
-def _is_silent(location_id: str, ctx: Context) -> bool:
-    status = known(ctx).feed_status(location_id)
-    return status is None or status.stale
+def _silent(location_ids: tuple[str, ...], ctx: Context) -> tuple[str, ...]:
+    """Those of which nothing was heard, or too long ago."""
+    feed_status = known(ctx).feed_status
+    return tuple(name for name in location_ids if (status := feed_status(name)) is None or status.stale)
 
 
 def look_later(row: OrderRow, ctx: Context) -> None:
@@ -67,7 +68,7 @@ def look_later(row: OrderRow, ctx: Context) -> None:
 
 def may_be_helped(parking: Parking, ctx: Context) -> bool:
     """Whether the rules or other reference data changed since it parked, or a feed it was without speaks again."""
-    return parking.network_version != ctx.network.version or not all(_is_silent(name, ctx) for name in parking.silent)
+    return parking.network_version != ctx.network.version or _silent(parking.silent, ctx) != parking.silent
 
 
 def expires_from(parking: Parking, rules: Rules) -> int:

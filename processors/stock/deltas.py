@@ -130,12 +130,11 @@ def _apply_numbered(ctx: Context, item: Item | Absent, record: StockDelta, *, fe
 
 def _move(ctx: Context, item: Item, record: StockDelta, *, feed: FeedDefined) -> None:
     """Apply an accepted delta to its item, and see who waits for what came in."""
-    on_hand, ahead = item.on_hand + record.quantity, item.ahead
+    on_hand, ahead, units = item.on_hand + record.quantity, item.ahead, record.quantity
     if _is_ours(record, feed):
         on_hand, ahead = reported(item, -record.quantity)
-    moved = msgspec.structs.replace(
-        item, on_hand=on_hand, ahead=ahead, updated_at=ctx.now_at, **posted(item, on_hand - item.on_hand)
-    )
+        units = on_hand - item.on_hand  # what the confirmation had deducted has left already
+    moved = msgspec.structs.replace(item, on_hand=on_hand, ahead=ahead, updated_at=ctx.now_at, **posted(item, units))
     key = item_key(ctx.key, record.location_id)
     keep(ctx, key, move(ctx, key, moved, record), on_hand_before=item.on_hand)
     if record.quantity > 0:

@@ -2,7 +2,10 @@
 
 from collections import defaultdict
 
+import pytest
+
 from bench.members import metric
+from bench.route_us import audit_bytes
 from bench.usage import Window, between
 from bench.world import World
 from schemas.codec import Codec
@@ -56,3 +59,8 @@ def test_a_metric_is_summed_over_its_labels_only():
 
 def test_a_window_is_what_two_moments_differ_by():
     assert between(Window(1, 2, 3, 4, 5, 6, 7), Window(2, 4, 6, 8, 10, 12, 14)) == Window(1, 2, 3, 4, 5, 6, 7)
+
+
+@pytest.mark.parametrize(("locations", "lines"), [(7, 1), (7, 3), (24, 5)])
+def test_an_audit_of_an_ordinary_order_is_small(locations, lines):
+    assert audit_bytes(locations, lines) <= 4_096

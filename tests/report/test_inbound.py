@@ -54,6 +54,8 @@ CASES = [
     ([announced(5), announced(3, 2), announced(9, 1)], (0, 3)),  # the newest counts
     ([announced(5), delta(2, 1, "receipt", "P1", BERLIN), delta(1, 2, "receipt", "P2", BERLIN)], (0, 3)),
     ([delta(2, 1, "receipt", "P1", BERLIN), announced(5)], (0, 5)),
+    ([announced(0), delta(2, 1, "receipt", "P1", BERLIN), announced(5, 2)], (0, 5)),  # nothing was announced before
+    ([SENT, announced(3, reference="T1")], (3, 0)),  # how many were sent is corrected
     ([announced(5), delta(2, 1, "sale", "P1", BERLIN)], (0, 5)),
 ]
 

@@ -69,7 +69,10 @@ def test_a_stage_that_cannot_say_what_it_found_leaves_nothing_behind():
     assert [row.units for row in driver.rows(tally.SUMS).values()] == [3]
 
 
-@pytest.mark.parametrize("settle", [None, lambda *_: None])
-def test_a_stage_without_audits_is_not_asked(settle):
-    stage = msgspec.structs.replace(AUDITED, settle=settle)
-    assert list(Auditor((stage,)).run(None)) == []
+def test_a_stage_without_audits_is_not_asked():
+    assert list(Auditor((AUDITED,)).run(None)) == []
+
+
+def test_a_stage_that_audits_and_would_hear_of_nothing_is_refused_at_the_start():
+    with pytest.raises(ValueError, match="audit audits sums and hears of nothing"):
+        Auditor((msgspec.structs.replace(AUDITED, audits={"sums": units}),))
